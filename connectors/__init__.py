@@ -1,0 +1,1 @@
+"""Connectors read the forces' legacy systems and publish what changed. May import `hub`."""

@@ -1,0 +1,1 @@
+"""Alliance Hub: events in, shared alliance records out. Never imports `connectors`."""

@@ -1,0 +1,159 @@
+"""The bus, as the three loops see it. Implemented by `embedded.py` and `kafka.py`.
+
+Both give the same answers; `tests/contract` runs one suite over both. A bus is durable:
+what a commit has returned for survives a kill and a power cut. Records of one key keep
+their order. Readers see committed records only.
+
+Errors, from both: `TransientError` (try the whole transaction again), `FencedError`
+(another process took over the same transactional id or group instance), `FatalError`,
+`ConfigurationError` (no such topic, refused URL).
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+Headers = Sequence[tuple[str, bytes]]
+
+
+class TopicPartition(NamedTuple):
+    topic: str
+    partition: int
+
+
+class Offset(NamedTuple):
+    """The offset of the next record to read, and up to 4 KiB of text kept beside it."""
+
+    offset: int
+    metadata: str = ""
+
+
+class Received(Protocol):
+    """A record as read from the bus. `timestamp` is in milliseconds since 1970 UTC."""
+
+    @property
+    def topic(self) -> str: ...
+    @property
+    def partition(self) -> int: ...
+    @property
+    def offset(self) -> int: ...
+    @property
+    def timestamp(self) -> int: ...
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
+    @property
+    def headers(self) -> Headers: ...
+
+
+class Producer(Protocol):
+    """Sends in transactions. Making one fences any older producer of the same transactional id."""
+
+    def begin(self) -> None:
+        """Open a transaction. One at a time."""
+        ...
+
+    def send(
+        self,
+        topic: str,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Headers = (),
+        *,
+        partition: int | None = None,
+        timestamp: int | None = None,
+    ) -> None:
+        """Add a record to the open transaction; nobody sees it before the commit.
+
+        Without `partition`, Java's default partitioner (murmur2 of the key) decides.
+        A record above 8 MiB is refused with `BadRecordError`.
+        """
+        ...
+
+    def keep_offsets(self, consumer: "Consumer", offsets: Mapping[TopicPartition, Offset]) -> None:
+        """Commit these consumed offsets for the consumer's group together with the transaction."""
+        ...
+
+    def commit(self) -> None:
+        """Make the transaction durable and visible. All of it or none; returns when it is durable."""
+        ...
+
+    def abort(self) -> None:
+        """Drop the open transaction: nothing of it is ever visible."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Consumer(Protocol):
+    """Reads as a member of a group, or, without a group, everything from the beginning."""
+
+    def poll(self, *, timeout_seconds: float, max_records: int) -> list[Received]:
+        """Return the next records, in order within each partition; empty when none came in time."""
+        ...
+
+    def assignment(self) -> frozenset[TopicPartition]: ...
+
+    def position(self, partition: TopicPartition) -> int:
+        """The offset after everything read so far, past any gap that holds no records."""
+        ...
+
+    def committed(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, Offset | None]:
+        """What this consumer's group has committed; None where it never did."""
+        ...
+
+    def seek(self, partition: TopicPartition, offset: int) -> None:
+        """Read on from `offset`. Only for a partition assigned to this consumer."""
+        ...
+
+    def commit(self, offsets: Mapping[TopicPartition, Offset]) -> None:
+        """Commit offsets outside a transaction (the view does, for lag tools; its truth is its store)."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Bus(Protocol):
+    """One bus, picked by URL with `hub.bus.open_bus`."""
+
+    @property
+    def url(self) -> str:
+        """The URL with any secret masked."""
+        ...
+
+    def producer(self, transactional_id: str) -> Producer: ...
+
+    def consumer(
+        self,
+        topics: Sequence[str],
+        *,
+        group: str | None,
+        instance: str | None = None,
+        on_assigned: Callable[["Consumer", frozenset[TopicPartition]], None] | None = None,
+    ) -> Consumer:
+        """Join `group` (stable member identity `instance`), or read all from the beginning if None.
+
+        `on_assigned` is called within `poll`, before the first record of newly assigned
+        partitions, and may seek. The embedded bus refuses a second member with `FencedError`.
+        """
+        ...
+
+    def read_all(self, topic: str) -> Iterator[Received]:
+        """Every committed record of a topic as of this call, oldest first within a partition."""
+        ...
+
+    def partitions(self, topic: str) -> int: ...
+
+    def end_offsets(self, topics: Sequence[str]) -> dict[TopicPartition, int]:
+        """The offset after the last committed record (or marker) of every partition."""
+        ...
+
+    def group_offsets(self, group: str, topics: Sequence[str]) -> dict[TopicPartition, Offset]:
+        """What a group has committed, without joining it; partitions never committed are absent."""
+        ...
+
+    def reset_group(self, group: str, offsets: Mapping[TopicPartition, Offset]) -> None:
+        """Set a stopped group's offsets; `FatalError` while it has members."""
+        ...
+
+    def close(self) -> None: ...

@@ -1,0 +1,64 @@
+"""Every error of the hub, grouped by what happens next.
+
+    HubError
+    ├── ConfigurationError   stop and tell: a person must change something      exit 2
+    ├── EnvironmentMissingError  stop and tell: a program or right is missing   exit 3
+    ├── TransientError       try again: exponential, jittered, capped, counted
+    ├── BadRecordError       dead letter, and go on with the next record
+    └── FatalError           stop: going on would lose or invent something      exit 1
+        ├── FencedError          another process took over this identity
+        ├── SourceChangedError   most of a window is bad: a changed source
+        └── HeldError            held until a person accepts (mass deletion)
+
+Library errors are translated into these at the edge where they arise. A message names
+the thing, its value where that is not personal, and the remedy.
+"""
+
+
+class HubError(Exception):
+    """Root of all errors that the hub raises on purpose."""
+
+    exit_code = 1
+
+
+class ConfigurationError(HubError):
+    """Something a person wrote is wrong. Carries one problem a line, all found at once."""
+
+    exit_code = 2
+
+
+class EnvironmentMissingError(HubError):
+    """The machine lacks something the hub needs, such as a program, a disk or a right."""
+
+    exit_code = 3
+
+
+class TransientError(HubError):
+    """A dependency did not answer or refused for now; the same call may succeed later.
+
+    `retry_after_seconds` is the pause the other side asked for, if it did.
+    """
+
+    def __init__(self, message: str, *, retry_after_seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class BadRecordError(HubError):
+    """One record cannot be used: it goes to the dead letters with `reason`, never with its content."""
+
+
+class FatalError(HubError):
+    """Going on would lose, invent or corrupt something."""
+
+
+class FencedError(FatalError):
+    """Another process has taken over this transactional id or group; this one must stop."""
+
+
+class SourceChangedError(FatalError):
+    """Most of a window of records is bad, which means a changed source rather than bad records."""
+
+
+class HeldError(FatalError):
+    """The work is held until a person looks at it and accepts it."""

@@ -1,0 +1,91 @@
+"""Every metric of the hub, declared in this one file.
+
+A process makes one `Metrics` and passes it to its stages. Base units, `_total` for counters,
+timestamps rather than ages, and never a record's key as a label (invariant 10).
+"""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+READ_OUTCOMES = ("read", "derived", "published", "unchanged", "other_force", "dead_lettered")
+NORMALISE_OUTCOMES = ("received", "normalised", "dead_lettered")
+VIEW_OUTCOMES = ("received", "applied", "superseded", "dead_lettered")
+OUTCOMES = {"read": READ_OUTCOMES, "normalise": NORMALISE_OUTCOMES, "view": VIEW_OUTCOMES}
+
+
+class Metrics:
+    """The metrics of one process, in a registry of its own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        feed = ("force", "domain")
+        stage = ("stage", *feed)
+        self.records = Counter(
+            "alliance_hub_records",
+            "Records by stage and outcome.",
+            (*stage, "outcome"),
+            registry=self.registry,
+        )
+        self.change_to_visible = Histogram(
+            "alliance_hub_change_to_visible_seconds",
+            "From the change in the source (or its reading, where the source states no instant) to the view.",
+            feed,
+            registry=self.registry,
+            buckets=(0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 2, 5, 10, 30, 60, 300, 3600),
+        )
+        self.lag = Gauge(
+            "alliance_hub_lag_records",
+            "Records waiting before a stage.",
+            ("stage", "topic"),
+            registry=self.registry,
+        )
+        self.retries = Counter(
+            "alliance_hub_retries",
+            "Times a stage tried again after a passing failure.",
+            stage,
+            registry=self.registry,
+        )
+        self.last_progress = Gauge(
+            "alliance_hub_last_progress_timestamp_seconds",
+            "When a stage last finished a step, be it an empty one.",
+            stage,
+            registry=self.registry,
+        )
+        self.complete_to = Gauge(
+            "alliance_hub_complete_to_timestamp_seconds",
+            "Source time up to which every change has passed a stage (read: published; view: visible).",
+            stage,
+            registry=self.registry,
+        )
+        self.stopped = Gauge(
+            "alliance_hub_stage_stopped",
+            "1 while a stage has stopped for a person to act.",
+            stage,
+            registry=self.registry,
+        )
+        self.unknown_codes = Counter(
+            "alliance_hub_unknown_codes",
+            "Codes without a row in their table.",
+            (*feed, "table"),
+            registry=self.registry,
+        )
+        self.flags = Counter(
+            "alliance_hub_flags",
+            "Doubts about fields, by problem.",
+            (*feed, "problem"),
+            registry=self.registry,
+        )
+        self.requests = Histogram(
+            "alliance_hub_http_request_seconds",
+            "HTTP requests by route, method and status.",
+            ("route", "method", "status"),
+            registry=self.registry,
+        )
+
+    def declare(self, stage: str, force: str, domain: str) -> None:
+        """Make every series of a feed at a stage present from the start."""
+        for outcome in OUTCOMES[stage]:
+            self.records.labels(stage, force, domain, outcome)
+        for metric in (self.retries, self.last_progress, self.stopped):
+            metric.labels(stage, force, domain)
+        if stage == "view":
+            self.change_to_visible.labels(force, domain)
