@@ -120,9 +120,11 @@ def _feed(card: ForceCard, file: Path, problems: list[str]) -> Feed | None:
     if table is None:
         return None
     before = len(problems)
-    for key in ("system", "source", "mapping"):
-        if key not in table:
-            problems.append(f"{file}: '{key}' is missing; see any built-in force for its form.")
+    problems.extend(
+        f"{file}: '{key}' is missing; see any built-in force for its form."
+        for key in ("system", "source", "mapping")
+        if key not in table
+    )
     problems.extend(
         f"{file}: unknown key '{key}'; only system, source and mapping stand here."
         for key in table.keys() - {"system", "source", "mapping"}
