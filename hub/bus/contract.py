@@ -10,9 +10,41 @@ Errors, from both: `TransientError` (try the whole transaction again), `FencedEr
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, Protocol
 
 Headers = Sequence[tuple[str, bytes]]
+
+RECORD_LIMIT_BYTES = 8 * 1024 * 1024
+"""A record's key, value and headers together may be this long; a topic must accept as much."""
+
+METADATA_LIMIT_BYTES = 4096
+"""The longest text kept beside a committed offset, in UTF-8."""
+
+DAY_SECONDS = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class TopicSpec:
+    """What a topic is declared to be. Both buses keep to it; Kafka's word for each is named.
+
+    `cleanup` (`cleanup.policy`): "compact" keeps the newest record of each key for ever,
+    "delete" keeps every record until it is `retention_seconds` old (`retention.ms`; None:
+    for ever; always None with "compact"). A superseded record goes no sooner than
+    `compaction_lag_seconds` after its timestamp (`min.compaction.lag.ms`), a tombstone no
+    sooner than `tombstone_seconds` (`delete.retention.ms`), so that a reader who was away
+    for less misses nothing. Replication and `min_insync` (`min.insync.replicas`) above 1
+    need Kafka. `max.message.bytes` is not declared: it must leave room for `RECORD_LIMIT_BYTES`.
+    """
+
+    name: str
+    partitions: int
+    cleanup: Literal["compact", "delete"]
+    retention_seconds: int | None = None
+    replication: int = 1
+    min_insync: int = 1
+    compaction_lag_seconds: int = 7 * DAY_SECONDS
+    tombstone_seconds: int = 30 * DAY_SECONDS
 
 
 class TopicPartition(NamedTuple):
@@ -66,7 +98,10 @@ class Producer(Protocol):
         """Add a record to the open transaction; nobody sees it before the commit.
 
         Without `partition`, Java's default partitioner (murmur2 of the key) decides.
-        A record above 8 MiB is refused with `BadRecordError`.
+        Without `timestamp` (milliseconds since 1970 UTC), it is the time of sending; retention
+        counts from it. A record above `RECORD_LIMIT_BYTES`, or without a key on a compacted topic,
+        is refused with `BadRecordError`, by the commit at the latest. An unknown topic is a
+        `ConfigurationError` that names `alliance-hub topics apply`.
         """
         ...
 
@@ -143,6 +178,21 @@ class Bus(Protocol):
         ...
 
     def partitions(self, topic: str) -> int: ...
+
+    def create_topics(self, specs: Sequence[TopicSpec]) -> None:
+        """Make those that are missing; those present are left as they are."""
+        ...
+
+    def alter_topics(self, specs: Sequence[TopicSpec]) -> None:
+        """Give present topics the declared `cleanup`, times and `min_insync`.
+
+        Never partitions or replication: another count of partitions would move keys.
+        """
+        ...
+
+    def describe_topics(self) -> dict[str, TopicSpec]:
+        """What every topic is now, by name, the bus's own internal topics left out."""
+        ...
 
     def end_offsets(self, topics: Sequence[str]) -> dict[TopicPartition, int]:
         """The offset after the last committed record (or marker) of every partition."""
