@@ -1,0 +1,59 @@
+# The two commands that matter: `make run` and `make test`.
+
+PYTHON ?= python3
+BUS ?= embedded
+STATE ?= state
+VENV := .venv
+HUB := $(VENV)/bin/alliance-hub
+PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
+
+ifeq ($(BUS),embedded)
+BUS_OPTION :=
+else ifeq ($(BUS),kafka)
+BUS_OPTION := --bus kafka://127.0.0.1:9092
+else
+BUS_OPTION := --bus $(BUS)
+endif
+
+.PHONY: run test lint bench kafka lock clean
+
+run: $(VENV)/.run ## Run the whole hub on stand-ins of three forces' systems
+ifdef FRESH
+	rm -rf $(STATE)
+endif
+	@exec $(HUB) demo --state $(STATE) $(BUS_OPTION) $(ARGS)
+
+test: $(VENV)/.dev ## Lint, type-check and test
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/mypy
+	$(VENV)/bin/python -m pytest $(ARGS)
+
+bench: $(VENV)/.dev ## Measure rate and CPU time a record
+	$(VENV)/bin/python -m tests.bench $(ARGS)
+
+kafka: $(VENV)/.run ## Start a Kafka broker for trying the hub on it (needs Java and Maven)
+	$(VENV)/bin/python deploy/kafka/broker.py
+
+lock: $(VENV)/.dev ## Pin every dependency anew
+	$(VENV)/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-header --no-annotate --upgrade --extra build pyproject.toml -o requirements.lock
+	$(VENV)/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-header --no-annotate --upgrade --extra build --extra dev pyproject.toml -o requirements-dev.lock
+
+clean:
+	rm -rf $(VENV) $(STATE) dist build
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Alliance Hub needs Python 3.11 or newer; name one with PYTHON=…"; exit 3; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: requirements.lock pyproject.toml | $(VENV)/bin/python
+	$(PIP) install --require-hashes -r requirements.lock
+	$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.lock $(VENV)/.run
+	$(PIP) install --require-hashes -r requirements-dev.lock
+	@touch $@

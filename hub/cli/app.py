@@ -1,0 +1,77 @@
+"""The command line: each command reads settings, builds and connects the parts, and waits."""
+
+from collections.abc import Mapping
+from typing import Annotated
+
+import typer
+
+from hub.cli.options import takes_settings
+from hub.cli.process import Process, Stage, start_all, start_server
+from hub.config import Settings
+
+app = typer.Typer(
+    name="alliance-hub",
+    help="Joins the incident and HR systems of police forces into one borderless view.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.command()
+@takes_settings
+def connect(settings: Settings, force: str, domain: Annotated[str | None, typer.Argument()] = None) -> None:
+    """Run the connectors of FORCE: read its systems, publish what changed."""
+    process = Process(settings)
+    process.check_topics()
+    feeds = process.parts.feeds(force, domain)
+    _run(process, {f"connect {feed}": process.parts.connector(feed) for feed in feeds})
+
+
+@app.command()
+@takes_settings
+def normalise(settings: Settings) -> None:
+    """Run a normaliser: force events in, alliance records out."""
+    process = Process(settings)
+    process.check_topics()
+    _run(process, {"normalise": process.parts.normaliser()})
+
+
+@app.command()
+@takes_settings
+def view(settings: Settings) -> None:
+    """Run the view: alliance records into the store, newest version wins."""
+    process = Process(settings)
+    process.check_topics()
+    _run(process, {"view": process.parts.view()})
+
+
+@app.command()
+@takes_settings
+def serve(settings: Settings) -> None:
+    """Serve the API, the live stream and the page from the store."""
+    process = Process(settings)
+    process.check_topics()
+    start_server(process)
+    typer.echo(process.address)
+    raise typer.Exit(process.wait())
+
+
+@app.command()
+@takes_settings
+def up(settings: Settings) -> None:
+    """Run all of the hub in one process, on the sources that the settings name."""
+    process = Process(settings)
+    start_all(process)
+    typer.echo(process.address)
+    raise typer.Exit(process.wait())
+
+
+def _run(process: Process, stages: Mapping[str, Stage]) -> None:
+    process.start(stages, port=0)
+    raise typer.Exit(process.wait())
+
+
+def main() -> None:
+    """Entry point. Exit codes: 0 ok, 1 runtime, 2 configuration or validation, 3 environment."""
+    app()

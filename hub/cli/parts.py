@@ -1,0 +1,124 @@
+"""Builds the parts of the hub from the settings: the one place that knows both rings."""
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from functools import cached_property
+from importlib.resources import files
+from pathlib import Path
+
+from connectors.loop import Connector
+from connectors.sources import open_source
+from hub.bus import open_bus
+from hub.bus.contract import Bus
+from hub.bus.topics import apply, check, specs
+from hub.config import Settings
+from hub.errors import ConfigurationError
+from hub.forces import Feed, Force, load_forces
+from hub.metrics import Metrics
+from hub.normalise.loop import Normaliser
+from hub.normalise.place.boundary import load_boundary
+from hub.schema.codec import Codec
+from hub.schema.registry import load_registry
+from hub.view.loop import View
+from hub.view.store import Store, open_store
+
+
+def builtin_force_folders() -> list[Path]:
+    """The forces that come with the hub."""
+    root = Path(str(files("connectors")))
+    return [card.parent for card in sorted(root.glob("*/force.toml"))]
+
+
+class Parts:
+    """Opens each part when first asked for, and closes all that were opened."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.metrics = Metrics()
+        self._open = ExitStack()
+
+    @cached_property
+    def forces(self) -> Mapping[str, Force]:
+        builtin = builtin_force_folders() if self.settings.builtin_forces else []
+        return load_forces([*builtin, *self.settings.forces])
+
+    @cached_property
+    def codec(self) -> Codec:
+        return Codec(load_registry(self.forces))
+
+    @cached_property
+    def bus(self) -> Bus:
+        if self.settings.bus_url.startswith("embedded:"):
+            self.settings.state.mkdir(parents=True, exist_ok=True)
+        bus = open_bus(self.settings.bus_url)
+        self._open.callback(bus.close)
+        return bus
+
+    @cached_property
+    def store(self) -> Store:
+        if self.settings.store_url.startswith("sqlite:"):
+            self.settings.state.mkdir(parents=True, exist_ok=True)
+        store = open_store(self.settings.store_url)
+        self._open.callback(store.close)
+        return store
+
+    def topics(self, *, create: bool) -> None:
+        """Compare the topics with their declaration; `create` makes the missing ones first.
+
+        Raises `ConfigurationError` where one differs.
+        """
+        topics = self.settings.topics
+        declared = specs(
+            self.forces,
+            partitions=topics.partitions,
+            replication=topics.replication,
+            audit_retention_days=topics.audit_retention_days,
+        )
+        if create:
+            apply(self.bus, declared)
+        if differences := check(self.bus, declared):
+            raise ConfigurationError("\n".join(differences))
+
+    def feeds(self, force: str | None = None, domain: str | None = None) -> list[Feed]:
+        """The feeds asked for. `ConfigurationError` names what there is instead."""
+        chosen = [
+            feed
+            for name, each in self.forces.items()
+            if force in {None, name}
+            for feed in each.feeds.values()
+            if domain in {None, feed.domain}
+        ]
+        if not chosen:
+            known = ", ".join(str(feed) for each in self.forces.values() for feed in each.feeds.values())
+            raise ConfigurationError(f"No feed '{force or '*'}/{domain or '*'}'. Known are: {known}.")
+        return chosen
+
+    def connector(self, feed: Feed) -> Connector:
+        where = self.settings.sources.get(feed.force, {}).get(feed.domain)
+        if where is None:
+            raise ConfigurationError(
+                f"Feed '{feed}' has no location. Set it in the configuration file:\n"
+                f'[sources.{feed.force}.{feed.domain}]\nlocation = "…"'
+            )
+        source = open_source(feed, where.location, where.secret())
+        self._open.callback(source.close)
+        return Connector(feed, source, self.bus, self.codec, self.metrics)
+
+    def normaliser(self) -> Normaliser:
+        boundary = self.settings.boundary
+        return Normaliser(
+            self.bus,
+            self.forces,
+            self.codec,
+            self.metrics,
+            instance=self.settings.instance,
+            boundary=load_boundary(boundary, self.forces) if boundary else None,
+        )
+
+    def view(self) -> View:
+        return View(
+            self.bus, self.store, self.codec, self.forces, self.metrics, instance=self.settings.instance
+        )
+
+    def close(self) -> None:
+        self._open.close()

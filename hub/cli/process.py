@@ -1,0 +1,160 @@
+"""Runs stages, each in a thread, with one HTTP port for the process, until told to stop."""
+
+import signal
+import socket
+import threading
+import time
+import traceback
+from collections.abc import Mapping
+from types import FrameType
+from typing import Protocol
+
+import structlog
+import uvicorn
+from starlette.applications import Starlette
+
+from hub.cli.parts import Parts
+from hub.config import Settings
+from hub.errors import ConfigurationError, EnvironmentMissingError, HubError
+from hub.health import Health, State, routes
+
+log = structlog.get_logger()
+
+SERVE_PORT = 8080
+"""Where the server listens unless told otherwise; the other processes take a free port."""
+
+
+class Stage(Protocol):
+    def run(self, stop: threading.Event) -> None:
+        """Work until `stop` is set; raise a `HubError` where a person must act."""
+        ...
+
+
+class Process:
+    """One process: its stages, its HTTP port, and one way to stop.
+
+    A connector that stops leaves the others running, since one force never slows another;
+    without the normaliser or the view the process ends.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.parts = Parts(settings)
+        self.health = Health(self.parts.metrics)
+        self.stop_asked = threading.Event()
+        self.address = ""
+        self._threads: list[threading.Thread] = []
+        self._server: uvicorn.Server | None = None
+
+    def check_topics(self) -> None:
+        """Refuse to start where a topic differs; the embedded bus makes its own."""
+        self.parts.topics(create=self.settings.bus_url.startswith("embedded:"))
+
+    def start(self, stages: Mapping[str, Stage], *, app: Starlette | None = None, port: int) -> None:
+        """Start the stages and the HTTP port; `app` is what is served beside health and metrics."""
+        served = app or Starlette()
+        served.router.routes[:0] = routes(self.parts.metrics, self.health)
+        self._listen(served, self.settings.port if self.settings.port is not None else port)
+        for name, stage in stages.items():
+            self.health.set(name, State.STARTING)
+            self._threads.append(
+                threading.Thread(target=self._run, args=(name, stage), name=name, daemon=True)
+            )
+        for thread in self._threads:
+            thread.start()
+        if not stages:
+            self.health.set("serve", State.RUNNING)
+        log.info(
+            "started",
+            address=self.address,
+            stages=sorted(stages),
+            bus=self.parts.settings.bus_url.split("?")[0],
+        )
+
+    def wait(self) -> int:
+        """Wait for a signal, or for all stages to end; stop the process and return its exit code."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._on_signal)
+        while not self.stop_asked.wait(0.2):
+            if self._threads and not any(thread.is_alive() for thread in self._threads):
+                break
+        return self.stop()
+
+    def stop(self) -> int:
+        """Stop everything, newest data flushed; 1 where a stage had failed, else 0."""
+        self.stop_asked.set()
+        deadline = time.monotonic() + 20
+        for thread in self._threads:
+            thread.join(max(0.1, deadline - time.monotonic()))
+        if self._server is not None:
+            self._server.should_exit = True
+        failures = self.health.failures()
+        self.parts.close()
+        log.info("stopped", failed=sorted(failures))
+        return 1 if failures else 0
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        del number, frame
+        self.stop_asked.set()
+
+    def _run(self, name: str, stage: Stage) -> None:
+        self.health.set(name, State.RUNNING)
+        try:
+            stage.run(self.stop_asked)
+        except HubError as error:
+            self._failed(name, str(error), type(error).__name__)
+        except Exception as error:  # noqa: BLE001 a defect of the hub must be seen, not end a thread in silence
+            log.error("defect", stage=name, trace=_frames(error))
+            self._failed(
+                name, f"a defect of the hub ({type(error).__name__}); please report it", type(error).__name__
+            )
+        else:
+            self.health.set(name, State.STOPPED)
+
+    def _failed(self, name: str, message: str, kind: str) -> None:
+        log.error("stage stopped", stage=name, error=kind, message=message)
+        self.health.set(name, State.FAILED, message)
+        if not name.startswith("connect "):
+            self.stop_asked.set()
+
+    def _listen(self, app: Starlette, port: int) -> None:
+        host = self.settings.host
+        listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, port))
+        except OSError as error:
+            listener.close()
+            raise EnvironmentMissingError(
+                f"Cannot listen on {host}:{port}: {error.strerror}. Choose another with --port (0 takes a free one)."
+            ) from error
+        self.address = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
+        config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=2)
+        self._server = uvicorn.Server(config)
+        thread = threading.Thread(target=self._server.run, args=([listener],), name="http", daemon=True)
+        thread.start()
+        while not self._server.started:
+            if not thread.is_alive():
+                raise ConfigurationError(f"The HTTP server did not start on {self.address}.")
+            time.sleep(0.01)
+
+
+def _frames(error: BaseException) -> list[str]:
+    """Where a defect arose, without its message, which may hold a value (invariant 10)."""
+    return [f"{f.filename}:{f.lineno} {f.name}" for f in traceback.extract_tb(error.__traceback__)]
+
+
+def start_all(process: Process) -> None:
+    """Start every connector that has a location, the normaliser, the view and the server."""
+    parts = process.parts
+    parts.topics(create=True)
+    sources = parts.settings.sources
+    located = [feed for feed in parts.feeds() if feed.domain in sources.get(feed.force, {})]
+    stages: dict[str, Stage] = {f"connect {feed}": parts.connector(feed) for feed in located}
+    stages |= {"normalise": parts.normaliser(), "view": parts.view()}
+    process.start(stages, app=parts.app(), port=SERVE_PORT)
+
+
+def start_server(process: Process) -> None:
+    """Start the server alone, on the store that a view elsewhere keeps."""
+    process.start({}, app=process.parts.app(), port=SERVE_PORT)

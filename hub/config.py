@@ -1,0 +1,172 @@
+"""Settings: one TOML file plus the environment, read once, frozen, passed by argument.
+
+The order is: command line, environment (`HUB_PORT=…`, nested with two underscores:
+`HUB_SOURCES__LEICESTERSHIRE__INCIDENT__LOCATION=…`), file, default. An unknown key or `HUB_…` variable
+is an error with a suggestion. Secrets stand in files of their own, never here.
+"""
+
+import difflib
+import os
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from hub.errors import ConfigurationError
+
+PREFIX = "HUB_"
+RESERVED = ("HUB_CONFIG", "HUB_TEST_KAFKA", "HUB_TEST_KAFKA_IMAGE")
+"""Variables that are not settings: where the file is, and what the tests take."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SourceSettings(_Part):
+    """Where one legacy system is: a database URL, a folder or sftp:// URL, an http(s):// URL."""
+
+    location: str
+    secret_file: Path | None = Field(None, description="A file that holds the password or token alone.")
+
+    def secret(self) -> str | None:
+        """The secret, read anew at each call; `ConfigurationError` where the file cannot be read."""
+        if self.secret_file is None:
+            return None
+        try:
+            return self.secret_file.read_text("utf-8").strip()
+        except OSError as error:
+            raise ConfigurationError(f"secret_file '{self.secret_file}': {error.strerror}.") from error
+
+
+class BoundarySettings(_Part):
+    """Police force areas, to decide in whose area a point lies."""
+
+    file: Path
+    code_property: str = Field(description="Name of the GeoJSON property that holds the ONS area code.")
+    accuracy_metres: float = Field(gt=0, description="Within this of a border both forces are named.")
+
+
+class TopicSettings(_Part):
+    """What may differ between a trial and a cluster; the rest of the topic table is in the code."""
+
+    partitions: int = Field(6, ge=1, le=1000)
+    replication: int = Field(1, ge=1, le=10)
+    audit_retention_days: int = Field(400, ge=1)
+
+
+class Settings(BaseSettings):
+    """All settings of a process."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", env_prefix=PREFIX, env_nested_delimiter="__", validate_default=True
+    )
+
+    state: Path = Field(Path("state"), description="Folder for the embedded bus and store.")
+    bus: str = Field(
+        "", description="embedded:///path or kafka://host:9092,…; empty: embedded in the state folder."
+    )
+    store: str = Field("", description="sqlite:///path or postgresql://…; empty: SQLite in the state folder.")
+    instance: str = Field(
+        "1", pattern=r"^[a-zA-Z0-9-]{1,32}$", description="Tells processes of one stage apart."
+    )
+    host: str = "127.0.0.1"
+    port: int | None = Field(
+        None, ge=0, le=65535, description="HTTP port of this process; 0 takes a free one."
+    )
+    forces: tuple[Path, ...] = Field((), description="Folders of forces beside the built-in ones.")
+    builtin_forces: bool = True
+    sources: dict[str, dict[str, SourceSettings]] = Field(default_factory=dict)
+    topics: TopicSettings = TopicSettings()
+    boundary: BoundarySettings | None = None
+    tokens_file: Path | None = None
+    require_justification: bool = False
+    stale_after_seconds: float = Field(
+        60, gt=0, description="A force not known complete for so long is stale."
+    )
+    log_format: Literal["auto", "json", "text"] = "auto"
+
+    @property
+    def bus_url(self) -> str:
+        return self.bus or f"embedded://{(self.state / 'bus.db').absolute()}"
+
+    @property
+    def store_url(self) -> str:
+        return self.store or f"sqlite:///{(self.state / 'view.db').absolute()}"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Environment before file: the file's values come as arguments, so they stand last."""
+        del settings_cls, dotenv_settings, file_secret_settings
+        return env_settings, init_settings
+
+
+def load_settings(
+    file: Path | None = None, *, environ: Mapping[str, str] | None = None, **given: Any
+) -> Settings:
+    """Read the settings once; `given` are the command line's, None where not said.
+
+    Raises `ConfigurationError` with one line a problem, all at once.
+    """
+    environ = os.environ if environ is None else environ
+    problems = list(_unknown_variables(environ))
+    table = _read(file) if file else {}
+    try:
+        settings = Settings(**table)
+    except ValidationError as error:
+        problems += [_say(file, e) for e in error.errors()]
+        raise ConfigurationError("\n".join(problems)) from None
+    if problems:
+        raise ConfigurationError("\n".join(problems))
+    return settings.model_copy(update={k: v for k, v in given.items() if v is not None})
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text("utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"Configuration file '{file}': {error.strerror}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"Configuration file '{file}' is not TOML: {error}.") from error
+
+
+def _unknown_variables(environ: Mapping[str, str]) -> Iterable[str]:
+    known = [PREFIX + name.upper() for name in Settings.model_fields]
+    for name in sorted(environ):
+        if not name.startswith(PREFIX) or name in RESERVED:
+            continue
+        first = name.split("__")[0]
+        if first not in known:
+            yield f"Environment variable '{name}' is not a setting.{_suggest(first, [*known, *RESERVED])}"
+
+
+def _say(file: Path | None, error: Any) -> str:
+    path = [str(part) for part in error["loc"]]
+    where = f"{file or 'environment'}: '{'.'.join(path)}'"
+    if error["type"] != "extra_forbidden":
+        return f"{where}: {error['msg']}."
+    return f"{where} is not a setting.{_suggest(path[-1], _names(path[:-1]))}"
+
+
+def _names(path: list[str]) -> list[str]:
+    parts: dict[str, type[BaseModel]] = {
+        "topics": TopicSettings,
+        "boundary": BoundarySettings,
+        "sources": SourceSettings,
+    }
+    return list((parts.get(path[0], Settings) if path else Settings).model_fields)
+
+
+def _suggest(name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    return f" Did you mean '{close[0]}'?" if close else f" Known are: {', '.join(sorted(known))}."

@@ -1,0 +1,45 @@
+"""Logs: one event a line; JSON where no person watches. Success is silent: metrics count it."""
+
+import logging
+import sys
+from typing import Literal
+
+import structlog
+
+
+def configure(log_format: Literal["auto", "json", "text"] = "auto") -> None:
+    """Set up logging for this process, on standard error; called once, by the command line."""
+    text = log_format == "text" or (log_format == "auto" and sys.stderr.isatty())
+    renderer: structlog.types.Processor = (
+        structlog.dev.ConsoleRenderer() if text else structlog.processors.JSONRenderer()
+    )
+    shared: list[structlog.types.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.processors.format_exc_info, renderer]
+        if not text
+        else [*shared, renderer],
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    _adopt_standard_logging(shared, renderer)
+
+
+def _adopt_standard_logging(
+    shared: list[structlog.types.Processor], renderer: structlog.types.Processor
+) -> None:
+    """Write the libraries' warnings in the same form; their chatter is dropped."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)
+    logging.getLogger("kafka").setLevel(logging.ERROR)
