@@ -12,14 +12,17 @@ Record = Mapping[str, Any]
 class Column:
     """A value of a record that the store keeps in a column of its own, to filter and sort by.
 
-    `values` gives several (skills); the column then holds them joined by spaces, with a space
-    before and after. `doc` is shown in the API.
+    `several` columns hold words joined by spaces, with a space before and after, and a filter
+    asks for one of them. `doc` is shown in the API. `filter` is False where another query
+    parameter stands for it (time, bounding box).
     """
 
     name: str
     kind: Literal["text", "integer", "real"]
     value: Callable[[Record], str | int | float | None]
     doc: str
+    several: bool = False
+    filter: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ HR = Domain(
     columns=(
         Column("kind", "text", lambda r: r["kind"]["common"], "Alliance worker type."),
         Column("rank", "text", lambda r: r["rank"]["common"], "Alliance rank."),
-        Column("skills", "text", _skills, "Alliance skills."),
+        Column("skill", "text", _skills, "Alliance skill held.", several=True),
         Column("duty", "text", lambda r: r["duty"]["common"], "Alliance duty state."),
     ),
 )

@@ -17,7 +17,13 @@ INCIDENT = Domain(
     noun_has_system=True,
     sort=_sort,
     columns=(
-        Column("created_latest", "integer", lambda r: r["created"]["latest"], "Latest instant of creation."),
+        Column(
+            "created_latest",
+            "integer",
+            lambda r: r["created"]["latest"],
+            "Latest instant of creation.",
+            filter=False,
+        ),
         Column("status", "text", lambda r: r["status"]["common"], "Alliance status."),
         Column("grade", "text", lambda r: r["grade"]["common"], "Alliance response grade."),
         Column("category", "text", lambda r: r["opening"]["category"], "Category of the opening code."),
@@ -27,7 +33,15 @@ INCIDENT = Domain(
             lambda r: r["location"]["geographic_force"] or None,
             "Force of the area.",
         ),
-        Column("latitude", "real", lambda r: r["location"]["latitude"], "WGS84 latitude, degrees."),
-        Column("longitude", "real", lambda r: r["location"]["longitude"], "WGS84 longitude, degrees."),
+        Column(
+            "latitude", "real", lambda r: r["location"]["latitude"], "WGS84 latitude, degrees.", filter=False
+        ),
+        Column(
+            "longitude",
+            "real",
+            lambda r: r["location"]["longitude"],
+            "WGS84 longitude, degrees.",
+            filter=False,
+        ),
     ),
 )
