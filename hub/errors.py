@@ -5,6 +5,7 @@
     ├── EnvironmentMissingError  stop and tell: a program or right is missing   exit 3
     ├── TransientError       try again: exponential, jittered, capped, counted
     ├── BadRecordError       dead letter, and go on with the next record
+    ├── BadQueryError        answer who asked: the question is not well put
     └── FatalError           stop: going on would lose or invent something      exit 1
         ├── FencedError          another process took over this identity
         ├── SourceChangedError   most of a window is bad: a changed source
@@ -46,6 +47,10 @@ class TransientError(HubError):
 
 class BadRecordError(HubError):
     """One record cannot be used: it goes to the dead letters with `reason`, never with its content."""
+
+
+class BadQueryError(HubError):
+    """A question to the view is not well put: an unknown filter, a cursor of another list."""
 
 
 class FatalError(HubError):

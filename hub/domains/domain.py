@@ -31,7 +31,9 @@ class Domain:
 
     `name` is the topic's word (`alliance.<name>.v1`), `noun` the id's, `path` the API's and the
     table's name. `noun_has_system` says whether record ids carry the system. `sort` is the
-    instant records are listed by, newest first. `stub_fields` are shown of a restricted record.
+    instant records are listed by, newest first, and `latest` the column of the last instant
+    the same time can mean, where it can mean several. `stub_fields` are shown of a restricted
+    record.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Domain:
     noun_has_system: bool
     columns: tuple[Column, ...]
     sort: Callable[[Record], int]
+    latest: str | None = None
     stub_fields: tuple[str, ...] = (
         "id", "force", "system", "source_key", "source_version", "mapping_version", "deleted", "restricted",
     )  # fmt: skip

@@ -16,6 +16,7 @@ INCIDENT = Domain(
     title="Incidents",
     noun_has_system=True,
     sort=_sort,
+    latest="created_latest",
     columns=(
         Column(
             "created_latest",
