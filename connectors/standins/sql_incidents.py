@@ -68,6 +68,9 @@ class SqlIncidents:
     def tick(self, at: dt.datetime) -> None:
         """Nothing is waiting here: a row is there once it is written."""
 
+    def finish(self) -> None:
+        """Nothing is waiting here either."""
+
     def count(self) -> int:
         """The live rows, counted in the database."""
         live = sa.select(sa.func.count()).where(TABLE.c.IS_DELETED.is_not(True))
