@@ -165,5 +165,5 @@ def require_tokens_off_loopback(host: str, tokens_file: Path | None) -> None:
         loopback = host == "localhost"
     if not loopback and tokens_file is None:
         raise ConfigurationError(
-            f"Serving on '{host}' needs tokens: set tokens_file (see `alliance-hub token`), or serve on 127.0.0.1."
+            f"Serving on '{host}' needs tokens: set tokens_file, or serve on 127.0.0.1."
         )

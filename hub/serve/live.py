@@ -1,0 +1,56 @@
+"""The live stream: changes as server-sent events, in the order of their change numbers."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import StreamingResponse
+
+POLL_SECONDS = 0.1
+FRESHNESS_SECONDS = 2.0
+PAGE = 200
+
+Change = tuple[int, str, dict[str, Any]]
+"""A change as shown: its number, the noun of its domain, the record as the caller may see it."""
+
+Changes = Callable[[int], tuple[int, list[Change]]]
+"""Given a change number, the number read up to and what changed after it."""
+
+
+def stream(
+    request: Request, after: int, changes: Changes, freshness: Callable[[], dict[str, Any]]
+) -> StreamingResponse:
+    """Answer with events `<noun>` (a record) and `freshness`, until the caller goes away.
+
+    Each record's event id is its change number, so a browser that reconnects misses nothing.
+    """
+    return StreamingResponse(
+        _events(request, after, changes, freshness),
+        media_type="text/event-stream",
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+    )
+
+
+async def _events(
+    request: Request, after: int, changes: Changes, freshness: Callable[[], dict[str, Any]]
+) -> AsyncIterator[str]:
+    loop = asyncio.get_running_loop()
+    next_freshness = 0.0
+    while not await request.is_disconnected():
+        if loop.time() >= next_freshness:
+            yield _event("freshness", await run_in_threadpool(freshness))
+            next_freshness = loop.time() + FRESHNESS_SECONDS
+        before = after
+        after, records = await run_in_threadpool(changes, after)
+        for number, noun, record in records:
+            yield _event(noun, record, number)
+        if after == before:
+            await asyncio.sleep(POLL_SECONDS)
+
+
+def _event(kind: str, data: dict[str, Any], number: int | None = None) -> str:
+    head = "" if number is None else f"id: {number}\n"
+    return f"{head}event: {kind}\ndata: {json.dumps(data, separators=(',', ':'))}\n\n"
