@@ -1,0 +1,190 @@
+"""Writes to the store on SQLite: one file, one writer at a time, any number of readers."""
+
+import json
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, create_engine, event
+
+from hub.bus.contract import TopicPartition
+from hub.errors import ConfigurationError, FatalError, HubError, TransientError
+from hub.view.plan import Known, Plan
+from hub.view.session import Database, Fresh, Kept, Move
+from hub.view.tables import CURRENT, HISTORY
+
+PRAGMAS = (
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=FULL",  # invariant 8
+    "PRAGMA busy_timeout=10000",
+    "PRAGMA wal_autocheckpoint=4000",
+    "PRAGMA journal_size_limit=67108864",
+    "PRAGMA cache_size=-32768",
+)
+
+
+def open_sqlite(url: URL) -> Database:
+    """Open the file, which is made where there is none."""
+    path = str(Path(url.database or "").absolute())
+    try:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(
+            f"The store's folder {Path(path).parent} cannot be made: {error}."
+        ) from error
+    engine = create_engine(URL.create("sqlite", database=path), connect_args={"timeout": 10})
+
+    def set_pragmas(connection: sqlite3.Connection, _: Any) -> None:
+        for pragma in PRAGMAS:
+            connection.execute(pragma)
+
+    event.listen(engine, "connect", set_pragmas)
+    return Database(path, engine, SqliteWriter(path), lambda error: explain(error, path))
+
+
+def explain(error: sqlite3.Error, path: str) -> HubError:
+    """Name what happens next: most operational errors pass (locked, disk full), others do not."""
+    if isinstance(error, sqlite3.OperationalError) and "no such" not in str(error):
+        return TransientError(
+            f"The store {path} cannot be used now: {error}. See that its disk has room and is writable."
+        )
+    return FatalError(f"The store {path} is damaged or not the hub's: {error}. Put back a copy, or rebuild.")
+
+
+class SqliteWriter:
+    """The one writing connection; `BEGIN IMMEDIATE` makes writers wait for each other."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._connection: sqlite3.Connection | None = None
+
+    @contextmanager
+    def transaction(self) -> Iterator["SqliteSession"]:
+        with self._lock:
+            try:
+                connection = self._open()
+                connection.execute("BEGIN IMMEDIATE")
+                try:
+                    yield SqliteSession(connection)
+                    connection.execute("COMMIT")
+                except BaseException:
+                    if connection.in_transaction:
+                        connection.execute("ROLLBACK")
+                    raise
+            except sqlite3.Error as error:
+                self._drop()
+                raise explain(error, self._path) from error
+
+    def _open(self) -> sqlite3.Connection:
+        if self._connection is None:
+            connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+            for pragma in PRAGMAS:
+                connection.execute(pragma)
+            self._connection = connection
+        return self._connection
+
+    def _drop(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def close(self) -> None:
+        with self._lock:
+            self._drop()
+
+
+class SqliteSession:
+    """One transaction; see `hub.view.store.Session`."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._execute = connection.execute
+        self._executemany = connection.executemany
+
+    def move(self, partition: TopicPartition, move: Move) -> bool:
+        cursor = self._execute(
+            "UPDATE kept_offsets SET next_offset = ?, counted_to = max(counted_to, ?)"
+            " WHERE topic = ? AND partition = ? AND next_offset = ?",
+            (move.after, move.after, *partition, move.before),
+        )
+        return cursor.rowcount == 1
+
+    def known(self, domain: str, record_ids: Sequence[str]) -> dict[str, Known]:
+        rows = self._execute(
+            "SELECT id, source_version, mapping_version, sort_micros, placed"
+            f" FROM {CURRENT[domain].name} WHERE id IN (SELECT value FROM json_each(?))",
+            (json.dumps(record_ids),),
+        )
+        return {row[0]: Known(*row[1:]) for row in rows}
+
+    def take_numbers(self, count: int) -> int:
+        row = self._execute("UPDATE change_counter SET last = last + ? RETURNING last", (count,)).fetchone()
+        return int(row[0]) - count + 1
+
+    def write(self, domain: str, plan: Plan, applied_at: int) -> None:
+        table, history = CURRENT[domain], HISTORY[domain].name
+        marks = ",".join("?" * len(table.c))
+        self._executemany(f"INSERT OR REPLACE INTO {table.name} VALUES ({marks})", plan.newest.values())
+        insert = f"INSERT INTO {history} VALUES (?,?,?,?,?,?) ON CONFLICT DO "
+        # A version replayed is the newest anew, so its number rises with its record's.
+        renumber = "UPDATE SET change_number = excluded.change_number"
+        self._executemany(insert + renumber, _versions(plan.newest.values(), applied_at))
+        self._executemany(insert + renumber, _versions(plan.passed, applied_at))
+        self._executemany(insert + "NOTHING", _versions(plan.late, applied_at, late=True))
+
+    def count(self, counts: Mapping[tuple[str, str, str], int]) -> None:
+        self._executemany(
+            "INSERT INTO counts (domain, force, name, n) VALUES (?,?,?,?)"
+            " ON CONFLICT DO UPDATE SET n = n + excluded.n",
+            [(*key, n) for key, n in counts.items()],
+        )
+
+    def erase(self, domain: str, record_ids: Sequence[str]) -> None:
+        keys = [(record_id,) for record_id in record_ids]
+        for table in (CURRENT[domain], HISTORY[domain]):
+            self._executemany(f"DELETE FROM {table.name} WHERE id = ?", keys)
+
+    def keep_freshness(self, fresh: Iterable[Fresh], seen_at: int) -> None:
+        self._executemany(
+            "UPDATE freshness SET complete_to = max(coalesce(complete_to, ?1), ?1), seen_at = ?2"
+            " WHERE force = ?3 AND domain = ?4",
+            [(f.complete_to, seen_at, f.force, f.domain) for f in fresh],
+        )
+
+    def declare(self, partitions: Iterable[TopicPartition]) -> None:
+        self._executemany(
+            "INSERT INTO kept_offsets (topic, partition, next_offset, counted_to) VALUES (?,?,0,0)"
+            " ON CONFLICT DO NOTHING",
+            partitions,
+        )
+
+    def declare_feeds(self, feeds: Iterable[tuple[str, str]]) -> None:
+        wanted = list(feeds)
+        self._executemany("INSERT INTO freshness (force, domain) VALUES (?,?) ON CONFLICT DO NOTHING", wanted)
+        for feed in self._execute("SELECT force, domain FROM freshness").fetchall():
+            if feed not in wanted:
+                self._execute("DELETE FROM freshness WHERE force = ? AND domain = ?", feed)
+
+    def kept(self, topics: Sequence[str]) -> dict[TopicPartition, Kept]:
+        rows = self._execute(
+            "SELECT topic, partition, next_offset, counted_to FROM kept_offsets"
+            " WHERE topic IN (SELECT value FROM json_each(?))",
+            (json.dumps(list(topics)),),
+        )
+        return {TopicPartition(row[0], row[1]): Kept(row[2], row[3]) for row in rows}
+
+    def empty(self) -> None:
+        for table in CURRENT.values():
+            self._execute(f"DELETE FROM {table.name}")
+        self._execute("UPDATE kept_offsets SET next_offset = 0")
+        self._execute("UPDATE freshness SET complete_to = NULL, seen_at = NULL")
+
+
+def _versions(rows: Iterable[tuple[Any, ...]], applied_at: int, *, late: bool = False) -> Iterator[Any]:
+    """History rows of current rows: id, source and mapping version, number, instant, body."""
+    if late:
+        return ((r[0], r[2], r[3], None, applied_at, r[-1]) for r in rows)
+    return ((r[0], r[2], r[3], r[4], applied_at, r[-1]) for r in rows)

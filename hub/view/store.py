@@ -1,0 +1,167 @@
+"""The store: every record as it stands, every version it had, and the offsets read up to.
+
+`apply` is one transaction: records, history, counts and offsets together or none of it
+(invariant 2). Nothing is acknowledged before it is durable (invariant 8): SQLite runs with
+`synchronous=FULL`, PostgreSQL with the `synchronous_commit` it is set to.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from sqlalchemy import Connection, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
+
+from hub.bus.contract import TopicPartition
+from hub.domains import DOMAINS
+from hub.errors import ConfigurationError, FencedError
+from hub.view.making import make_tables
+from hub.view.plan import Plan, Planner, ids
+from hub.view.postgres import open_postgres
+from hub.view.session import Applied, Batch, Database, Fresh, Kept, Move, Session
+from hub.view.sqlite import open_sqlite
+
+FORMS = "sqlite:///PATH or postgresql://USER:PASSWORD@HOST/DATABASE"
+
+
+def open_store(url: str) -> "Store":
+    """Open the store at `sqlite:///PATH` or `postgresql://USER:PASSWORD@HOST/DATABASE`.
+
+    Makes its tables where there are none. Raises `ConfigurationError` for another URL or a
+    store of another version, `TransientError` where the database does not answer.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise ConfigurationError(f"The store's URL is none; write {FORMS}.") from None
+    if parsed.drivername == "sqlite" and parsed.database:
+        database = open_sqlite(parsed)
+    elif parsed.drivername in {"postgresql", "postgresql+psycopg"}:
+        database = open_postgres(parsed.set(drivername="postgresql+psycopg"))
+    else:
+        raise ConfigurationError(f"No store of this kind: '{parsed.render_as_string()}'; write {FORMS}.")
+    store = Store(database)
+    try:
+        store.make()
+    except BaseException:
+        store.close()
+        raise
+    return store
+
+
+class Store:
+    """One store, made with `open_store`.
+
+    Any number of processes and threads may read; on PostgreSQL several views may write, each
+    with partitions of its own. Errors: `TransientError` (try the whole transaction again),
+    `FencedError` (another view has moved this one's offsets), `FatalError`.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self.url = database.name
+        self._engine = database.engine
+        self._writer = database.writer
+        self._explain = database.explain
+        self._planners = {name: Planner(domain) for name, domain in DOMAINS.items()}
+
+    def make(self) -> None:
+        """Make the tables where there are none; refuse those of another version."""
+        with self._translated():
+            make_tables(self._engine, self.url)
+
+    def apply(self, batches: Sequence[Batch], moves: Mapping[TopicPartition, Move]) -> Applied:
+        """Apply batches in order and keep the offsets, in one transaction (invariant 2)."""
+        result = Applied()
+        with self._writer.transaction() as session:
+            for partition, move in sorted(moves.items()):  # one order for all writers: no deadlock
+                if not session.move(partition, move):
+                    raise FencedError(
+                        f"Another view has moved the offset of {partition.topic}-{partition.partition} "
+                        f"in {self.url} from {move.before}. Give each store one set of views."
+                    )
+            counts: Counter[tuple[str, str, str]] = Counter()
+            for batch in batches:
+                plan = self._apply(session, batch)
+                if batch.counted:
+                    _count(counts, result, batch, plan)
+            if counts:
+                session.count(counts)
+        return result
+
+    def _apply(self, session: Session, batch: Batch) -> Plan:
+        plan = Plan()
+        if batch.records:
+            known = session.known(batch.domain, ids(batch.records))
+            first = session.take_numbers(len(batch.records))
+            plan = self._planners[batch.domain].plan(batch.records, known, first)
+            session.write(batch.domain, plan, time.time_ns() // 1000)
+        if batch.erased:
+            session.erase(batch.domain, batch.erased)
+        return plan
+
+    def kept(self, topics: Sequence[str]) -> dict[TopicPartition, Kept]:
+        """The offsets kept for topics; a partition never declared is absent."""
+        with self._writer.transaction() as session:
+            return session.kept(topics)
+
+    def declare(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, Kept]:
+        """Make sure that partitions have a kept offset, 0 for new ones, and return theirs."""
+        wanted = sorted(partitions)
+        with self._writer.transaction() as session:
+            session.declare(wanted)
+            kept = session.kept(sorted({p.topic for p in wanted}))
+        return {partition: kept[partition] for partition in wanted}
+
+    def declare_feeds(self, feeds: Iterable[tuple[str, str]]) -> None:
+        """Make (force, domain) the feeds whose freshness is told; a feed that left is forgotten."""
+        with self._writer.transaction() as session:
+            session.declare_feeds(sorted(feeds))
+
+    def keep_freshness(self, fresh: Iterable[Fresh], seen_at: int) -> None:
+        """Record up to when each feed is complete; an earlier time never replaces a later one."""
+        with self._writer.transaction() as session:
+            session.keep_freshness(fresh, seen_at)
+
+    def empty(self) -> None:
+        """Empty the current tables and go back to offset 0; history and change numbers stay.
+
+        Freshness is unknown until everything has been replayed.
+        """
+        with self._writer.transaction() as session:
+            session.empty()
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection to read with; on PostgreSQL all that it reads is of one moment."""
+        with self._translated(), self._engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except DBAPIError as error:
+            raise self._explain(error.orig) from error
+
+    def close(self) -> None:
+        self._writer.close()
+        self._engine.dispose()
+
+
+def _count(counts: Counter[tuple[str, str, str]], result: Applied, batch: Batch, plan: Plan) -> None:
+    """Every record received ends in exactly one of three places (invariant 5)."""
+    domain = batch.domain
+    for name, numbers in (
+        ("applied", plan.applied),
+        ("superseded", plan.superseded),
+        ("dead_lettered", batch.dead_lettered),
+    ):
+        for force, n in numbers.items():
+            counts[domain, force, name] += n
+            counts[domain, force, "received"] += n
+    for force, n in plan.applied.items():
+        result.applied[domain, force] += n
+    for force, n in plan.superseded.items():
+        result.superseded[domain, force] += n
+    result.changed += [(domain, force, instant) for force, instant in plan.changed]
