@@ -14,6 +14,11 @@ Position = Mapping[str, Any]
 
 Each name is kept as a record of its own in `<force>.positions.v1`, so a long list (files
 done, say) belongs under many names rather than in one. A name that is gone is forgotten.
+
+Names that begin with `~` are handed back to the next `read` but never kept: they are
+progress that ends with the process. Progress within a snapshot must be such a name, since
+which keys a snapshot has held so far is not kept either: a restart reads it from its start.
+Names that begin with `!` belong to the loop.
 """
 
 
@@ -42,7 +47,8 @@ class Refused:
     """A row that could not be decoded: a dead letter.
 
     `raw` are the original bytes without any column that must not be read; None where
-    those cannot be told apart, and then `length` and `sha256` stand for them.
+    those cannot be told apart, and then `length` and `sha256` stand for them. `key` is the
+    row's key where it can still be told: a row refused in a snapshot is there, not removed.
     """
 
     reason: str
@@ -50,6 +56,7 @@ class Refused:
     raw: bytes | None
     length: int
     sha256: str
+    key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +69,11 @@ class Batch:
     A snapshot is everything the source holds, over one or more batches with the same
     `snapshot` name; `snapshot_ends` marks its last batch and is set only once it is proved
     whole. Keys known before and not in it are then derived as removed. `keys_only` marks a
-    sweep: its rows carry keys, no values, and are not counted as read.
+    sweep: its rows carry keys, no values, and are not counted as read. Batches without a
+    snapshot may come between those of one; the keys in them count as held too.
+
+    `current` says that the rows are what the source holds now (a query), not a log that may
+    repeat older ones: changed content is then always a new version.
 
     An empty batch means that nothing changed.
     """
@@ -75,6 +86,7 @@ class Batch:
     snapshot: str | None = None
     snapshot_ends: bool = False
     keys_only: bool = False
+    current: bool = False
     notes: Sequence[str] = ()
 
 
