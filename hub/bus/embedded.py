@@ -12,6 +12,7 @@ process dies: one for writing, one for each group that has its member.
 """
 
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
@@ -25,6 +26,7 @@ from hub.bus.embedded_producer import EmbeddedProducer
 from hub.bus.embedded_read import Reader
 from hub.bus.embedded_signal import Signal
 from hub.bus.embedded_topics import Topics, alter, create, refuse_replication
+from hub.bus.embedded_upkeep import Upkeep
 from hub.errors import ConfigurationError, FatalError, HubError
 
 _MOUNTS = Path("/proc/mounts")
@@ -46,6 +48,7 @@ class EmbeddedBus:
         self._signal = Signal()
         self._commits = Commits(path, self._write_lock, self._signal.ring, limit_mb)
         self._topics = Topics(self._reader)
+        self._upkeep = Upkeep(self._folder, self._reader, self._commits, self._topics)
         self._consumers: set[EmbeddedConsumer] = set()
 
     @property
@@ -53,7 +56,9 @@ class EmbeddedBus:
         return f"embedded://{quote(str(self._path))}"
 
     def producer(self, transactional_id: str) -> EmbeddedProducer:
-        return EmbeddedProducer(transactional_id, self._reader, self._commits, self._topics)
+        return EmbeddedProducer(
+            transactional_id, self._reader, self._commits, self._topics, self._upkeep.after_commit
+        )
 
     def consumer(
         self,
@@ -113,9 +118,14 @@ class EmbeddedBus:
         finally:
             lock.close()
 
+    def maintain(self, now: float | None = None) -> None:
+        """Expire and compact all that may go at `now`, at once. Commits do it little by little."""
+        self._upkeep.run(time.time() if now is None else now)
+
     def close(self) -> None:
         for consumer in list(self._consumers):
             consumer.close()
+        self._upkeep.close()
         self._commits.close()
         self._reader.close()
         self._write_lock.close()

@@ -3,7 +3,7 @@
 import json
 import sqlite3
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from hub.bus.contract import (
@@ -35,11 +35,19 @@ class Batch(NamedTuple):
 
 
 class EmbeddedProducer:
-    def __init__(self, transactional_id: str, reader: Reader, commits: Commits, topics: Topics) -> None:
+    def __init__(
+        self,
+        transactional_id: str,
+        reader: Reader,
+        commits: Commits,
+        topics: Topics,
+        after_commit: Callable[[], None],
+    ) -> None:
         self._id = transactional_id
         self._reader = reader
         self._commits = commits
         self._topics = topics
+        self._after_commit = after_commit
         self._entries: dict[int, list[Entry]] | None = None
         self._offsets: list[OffsetCommit] = []
         self._keyless = 0
@@ -111,6 +119,7 @@ class EmbeddedProducer:
                 _append(connection, batches, sent)
 
         self._commits.run(write)
+        self._after_commit()
 
     def abort(self) -> None:
         self._entries = None

@@ -5,15 +5,21 @@ import sqlite3
 import threading
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from hub.bus.contract import Offset, TopicPartition
-from hub.bus.embedded_batch import Record, unpack_batch
+from hub.bus.embedded_batch import BATCH_BYTES, Record, unpack_batch
 from hub.bus.embedded_file import batch_id, connect, translated
 from hub.bus.embedded_locks import WriteLock
 
 FETCH_BYTES = 8 * 1024 * 1024
-_STEP_BATCHES = 64
+_BATCHES = 500
+
+
+class Batch(NamedTuple):
+    id: int
+    first: int
+    body: bytes
 
 
 class Reader:
@@ -70,6 +76,27 @@ class Reader:
         except sqlite3.Error as error:
             raise translated(error, self._path) from error
         return found, end
+
+    def batches(self, low: int, high: int) -> list[Batch]:
+        """The rows from id `low` to below `high`, as far as about `BATCH_BYTES` go."""
+        found: list[Batch] = []
+        room = BATCH_BYTES
+        try:
+            with self._using:
+                cursor = self._connection.execute(
+                    f"SELECT id, first, body FROM batches WHERE id >= ? AND id < ? ORDER BY id"
+                    f" LIMIT {_BATCHES}",
+                    (low, high),
+                )
+                for row in cursor:
+                    found.append(Batch._make(row))
+                    room -= len(found[-1].body)
+                    if room <= 0:
+                        cursor.close()
+                        break
+        except sqlite3.Error as error:
+            raise translated(error, self._path) from error
+        return found
 
     def committed(self, group: str, ids: dict[int, TopicPartition]) -> dict[TopicPartition, Offset]:
         rows = self.rows(
