@@ -1,0 +1,145 @@
+"""A PostgreSQL of its own for the tests: temporary, on a free port of 127.0.0.1, gone afterwards.
+
+`postgres_url` gives each test a fresh database. The server runs under a shell that waits for
+the end of a pipe from this process, so it is stopped and its folder removed whatever ends us.
+"""
+
+import atexit
+import functools
+import itertools
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.needs import missing
+
+REMEDY = "install PostgreSQL 15 (Debian: postgresql-15)"
+HOMES = (Path("/usr/lib/postgresql/15/bin"), Path("/usr/local/bin"))
+GUARD = '"$1" -D "$2" -h 127.0.0.1 -p "$3" -k "" & s=$!; cat >/dev/null; kill -QUIT $s; wait $s; rm -rf "$2"'
+
+
+class Postgres:
+    """A running server. `url` names a database, which `create` makes and `drop` removes."""
+
+    def __init__(self, port, guard):
+        self.port = port
+        self._guard = guard
+        self._numbers = itertools.count(1)
+
+    def url(self, database="postgres"):
+        return f"postgresql://hub@127.0.0.1:{self.port}/{database}"
+
+    def execute(self, statement):
+        with psycopg.connect(self.url(), autocommit=True) as connection:
+            connection.execute(statement)
+
+    def create(self):
+        database = f"test_{next(self._numbers)}"
+        self.execute(f"CREATE DATABASE {database}")
+        return database
+
+    def drop(self, database):
+        self.execute(f"DROP DATABASE {database} WITH (FORCE)")
+
+    def stop(self):
+        self._guard.stdin.close()
+        self._guard.wait(30)
+
+
+def start_postgres(*options):
+    """Start a server, durable as by default; `options` are further `name=value` settings."""
+    folder, user = tempfile.mkdtemp(prefix="alliance-hub-postgres-"), _user()
+    if user is not None:
+        os.chown(folder, *user)
+    initdb = [_program("initdb"), "-D", folder, "-U", "hub", "-A", "trust", "-E", "UTF8"]
+    _run([*initdb, "--locale=C.UTF-8", "--no-sync"], user)
+    with Path(folder, "postgresql.auto.conf").open("a") as settings:
+        settings.writelines(f"{option.replace('=', ' = ', 1)}\n" for option in options)
+    port = _free_port()
+    log = Path(folder, "log").open("wb")  # noqa: SIM115 - the server writes to it for as long as it runs
+    command = ["sh", "-c", GUARD, "sh", _program("postgres"), folder, str(port)]
+    with log:
+        guard = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True, **_as(user)
+        )
+    server = Postgres(port, guard)
+    _wait_until_up(server, Path(folder, "log"))
+    return server
+
+
+def _wait_until_up(server, log):
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            return server.execute("SELECT 1")
+        except psycopg.OperationalError:
+            if time.monotonic() > deadline or "is shut down" in log.read_text():
+                text = log.read_text()
+                server.stop()
+                pytest.fail(f"PostgreSQL did not start: {text}")
+            time.sleep(0.05)
+
+
+def _program(name):
+    for home in HOMES:
+        if (home / name).exists():
+            return str(home / name)
+    return shutil.which(name) or missing(REMEDY)
+
+
+def _user():
+    """Whom to run as: initdb refuses root, so then the server's own user, or nobody."""
+    if os.getuid() != 0:
+        return None
+    for name in ("postgres", "nobody"):
+        try:
+            entry = pwd.getpwnam(name)
+        except KeyError:
+            continue
+        return entry.pw_uid, entry.pw_gid
+    return missing("make a user 'postgres' or 'nobody', for PostgreSQL refuses to run as root")
+
+
+def _as(user):
+    return {} if user is None else {"user": user[0], "group": user[1], "extra_groups": []}
+
+
+def _run(command, user):
+    done = subprocess.run(command, check=False, capture_output=True, text=True, cwd="/", **_as(user))
+    if done.returncode:
+        pytest.fail(f"{command[0]} failed: {done.stderr}")
+
+
+def _free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@functools.cache
+def _shared():
+    server = start_postgres()
+    atexit.register(server.stop)
+    return server
+
+
+@pytest.fixture(scope="session")
+def postgres_server():
+    """The server that all tests share."""
+    return _shared()
+
+
+@pytest.fixture
+def postgres_url(postgres_server):
+    """The URL of a database of this test's own."""
+    database = postgres_server.create()
+    yield postgres_server.url(database)
+    postgres_server.drop(database)
