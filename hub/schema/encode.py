@@ -1,0 +1,208 @@
+"""Writing Avro at speed: each schema becomes one Python function that joins the pieces of a value.
+
+fastavro's writer looks at the schema again for every field of every record, which costs 32 µs
+for a force's incident and 36 µs for an alliance one; the functions made here write the same
+bytes in 5 and 10. What they cannot take (a missing field with a default, a text above 8 KiB)
+they refuse, and the codec hands it to fastavro.
+
+The text that is compiled is made of Avro names, which are letters, digits and underscores, and
+of numbers; nothing from outside a schema comes into it.
+"""
+
+import struct
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from hub.schema.avsc import PRIMITIVES, Parsed, kind
+from hub.schema.varint import LENGTHS, PRESENT, encode_int, encode_long
+
+Encode = Callable[[Mapping[str, Any]], bytes]
+
+REFUSALS = (KeyError, TypeError, AttributeError, ValueError, IndexError, OverflowError, struct.error)
+"""What an encoder raises for a datum that it cannot take."""
+
+
+def compile_encoder(parsed: Parsed, prefix: bytes) -> Encode:
+    """Make the function that writes a datum of this schema after `prefix`."""
+    made = _Writers(parsed)
+    lines: list[str] = []
+    parts = [repr(prefix)]
+    made.write(parsed.schema, "datum", lines, parts)
+    encode: Encode = made.define("encode", "datum", [*lines, f"return b''.join(({', '.join(parts)},))"])
+    return encode
+
+
+def _text(value: str) -> bytes:
+    encoded = value.encode()
+    return encode_long(len(encoded)) + encoded
+
+
+def _blob(value: bytes) -> bytes:
+    return encode_long(len(value)) + value
+
+
+def _number(value: float) -> float:
+    """Give a whole number as a float; refuse what is no number, True and False among it."""
+    if value.__class__ is not int:
+        raise TypeError
+    return float(value)
+
+
+def _listed(value: Sequence[Any]) -> list[Any]:
+    if not isinstance(value, list | tuple):
+        raise TypeError
+    return list(value)
+
+
+def _refuse() -> bytes:
+    raise TypeError
+
+
+class _Writers:
+    """The functions made for one schema, and the names they see."""
+
+    def __init__(self, parsed: Parsed) -> None:
+        self._parsed = parsed
+        self._count = 0
+        self._functions: dict[str, str] = {}
+        self._open: list[str] = []
+        self._scope: dict[str, Any] = {
+            "LENGTHS": LENGTHS, "PRESENT": PRESENT, "long": encode_long, "int_": encode_int, "text": _text,
+            "blob": _blob, "number": _number, "listed": _listed, "refuse": _refuse,
+            "float_": struct.Struct("<f").pack, "double": struct.Struct("<d").pack,
+        }  # fmt: skip
+
+    def define(self, name: str, argument: str, lines: Sequence[str]) -> Any:
+        source = "\n    ".join((f"def {name}({argument}):", *lines))
+        exec(compile(source, f"<avro {name}>", "exec"), self._scope)  # noqa: S102  # see the module's docstring
+        return self._scope[name]
+
+    def write(self, schema: Any, value: str, lines: list[str], parts: list[str]) -> None:
+        """Add to `parts` the expressions of a value's bytes, to `lines` what must run before."""
+        full, resolved = self._named(schema)
+        match kind(resolved):
+            case "string":
+                name = self._new("b")
+                lines.append(f"{name} = {value}.encode()")
+                parts += [f"LENGTHS[len({name})]", name]
+            case "union" if set(map(self._simple, resolved)) == {"null", "string"} and resolved[0] == "null":
+                name = self._new("b")
+                lines.append(f"x = {value}")
+                lines.append(f"if x is None: {name}n = b'\\0'; {name} = b''")
+                lines.append(f"else: {name} = x.encode(); {name}n = PRESENT[len({name})]")
+                parts += [f"{name}n", name]
+            case "record" if full not in self._open:
+                self._open.append(full)
+                record = self._new("r")
+                lines.append(f"{record} = {value}")
+                for field in resolved["fields"]:
+                    self.write(field["type"], f"{record}[{field['name']!r}]", lines, parts)
+                self._open.remove(full)
+            case _:
+                parts.append(self._expression(schema, value))
+
+    def _expression(self, schema: Any, value: str) -> str:
+        full, resolved = self._named(schema)
+        match kind(resolved):
+            case "null":
+                return f"(b'' if {value} is None else refuse())"
+            case "boolean":
+                return f"(b'\\1' if (x := {value}) is True else b'\\0' if x is False else refuse())"
+            case "float" | "double" as width:
+                pack = "double" if width == "double" else "float_"
+                return f"{pack}(x if (x := {value}).__class__ is float else number(x))"
+            case "int" | "long" | "string" | "bytes" as primitive:
+                called = {"int": "int_", "long": "long", "string": "text", "bytes": "blob"}[primitive]
+                return f"{called}({value})"
+            case "enum":
+                table = self._constant({s: encode_long(n) for n, s in enumerate(resolved["symbols"])})
+                return f"{table}[{value}]"
+            case "fixed":
+                return f"(x if len(x := {value}) == {int(resolved['size'])} else refuse())"
+            case "union" if len(resolved) == 2 and "null" in resolved:
+                null = resolved.index("null")
+                other = self._expression(resolved[1 - null], "y")
+                absent, present = encode_long(null), encode_long(1 - null)
+                return f"({absent!r} if (y := {value}) is None else {present!r} + {other})"
+            case _:
+                return f"{self._function(full, resolved)}({value})"
+
+    def _function(self, full: str, resolved: Any) -> str:
+        """Make, or find, the function that writes an array, map, union or nested record."""
+        if full in self._functions:
+            return self._functions[full]
+        name = self._new("w")
+        if full:
+            self._functions[full] = name
+        match kind(resolved):
+            case "array":
+                self.define(name, "items", self._array(resolved))
+            case "map":
+                self.define(name, "entries", self._map(resolved))
+            case "union":
+                self.define(name, "value", self._union(resolved))
+            case _:
+                self._record(name, full, resolved)
+        return name
+
+    def _record(self, name: str, full: str, resolved: Any) -> None:
+        lines: list[str] = []
+        parts: list[str] = []
+        was_open, self._open = self._open, []
+        self.write(full or resolved, "datum", lines, parts)
+        self._open = was_open
+        joined = f"b''.join(({', '.join(parts)},))" if parts else "b''"
+        self.define(name, "datum", [*lines, f"return {joined}"])
+
+    def _array(self, resolved: Any) -> list[str]:
+        lines: list[str] = []
+        parts: list[str] = []
+        self.write(resolved["items"], "item", lines, parts)
+        return [
+            "if items.__class__ is not list: items = listed(items)",
+            "if not items: return b'\\0'",
+            "out = [long(len(items))]",
+            "for item in items:",
+            *(f"    {line}" for line in lines),
+            f"    out += ({', '.join(parts)},)" if parts else "    pass",
+            "out.append(b'\\0')",
+            "return b''.join(out)",
+        ]
+
+    def _map(self, resolved: Any) -> list[str]:
+        return [
+            "if not entries: return b'\\0' if entries == {} else refuse()",
+            "out = [long(len(entries))]",
+            "for key, item in entries.items():",
+            f"    out += (text(key), {self._expression(resolved['values'], 'item')})",
+            "out.append(b'\\0')",
+            "return b''.join(out)",
+        ]
+
+    def _union(self, resolved: Any) -> list[str]:
+        """Try the branches in their order."""
+        refusals = self._constant(REFUSALS)
+        lines: list[str] = []
+        for number, branch in enumerate(resolved):
+            expression = self._expression(branch, "value")
+            lines += [
+                f"try: return {encode_long(number)!r} + {expression}",
+                f"except {refusals}: pass",
+            ]
+        return [*lines, "refuse()"]
+
+    def _named(self, schema: Any) -> tuple[str, Any]:
+        resolved = self._parsed.resolve(schema)
+        return (resolved.get("name", "") if isinstance(resolved, dict) else ""), resolved
+
+    def _simple(self, schema: Any) -> str:
+        return schema if isinstance(schema, str) and schema in PRIMITIVES else ""
+
+    def _constant(self, value: Any) -> str:
+        name = self._new("c")
+        self._scope[name] = value
+        return name
+
+    def _new(self, letter: str) -> str:
+        self._count += 1
+        return f"{letter}{self._count}"

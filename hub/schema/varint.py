@@ -1,0 +1,108 @@
+"""Avro's numbers: zigzag, seven bits a byte, least first.
+
+Pairs of bytes come from tables, since a loop over bits costs five times as much in Python.
+"""
+
+
+class MalformedError(ValueError):
+    """Bytes that no writer of Avro makes; the message never holds a value."""
+
+
+def _plain(number: int) -> bytes:
+    out = bytearray()
+    while number > 127:
+        out.append(number & 127 | 128)
+        number >>= 7
+    out.append(number)
+    return bytes(out)
+
+
+_LAST = [_plain(number) for number in range(1 << 14)]
+"""Fourteen bits that end a number."""
+
+_PAIR = [bytes((number & 127 | 128, number >> 7 | 128)) for number in range(1 << 14)]
+"""Fourteen bits with more to follow."""
+
+LENGTHS = _LAST[::2]
+"""Lengths up to 8,191, encoded."""
+
+PRESENT = [b"\x02" + length for length in LENGTHS]
+"""The same, after the union index of `["null", "string"]`."""
+
+SHORT = [0 if byte > 127 or byte & 1 else (byte >> 1) + 1 for byte in range(256)]
+"""By first byte: how far a text or blob with its length reaches; 0 where more must be looked at."""
+
+SMALL = [(byte >> 1) ^ -(byte & 1) for byte in range(128)]
+"""By only byte: the number it means."""
+
+_CONTINUED = sum(128 << shift for shift in range(0, 49, 7))
+
+
+def encode_long(number: int) -> bytes:
+    """Encode a 64-bit integer; TypeError for anything else, True and False among it."""
+    if number.__class__ is not int:
+        raise TypeError
+    bits = number << 1 if number >= 0 else ~(number << 1)
+    if bits < 1 << 14:
+        return _LAST[bits]
+    if bits < 1 << 28:
+        return _PAIR[bits & 16383] + _LAST[bits >> 14]
+    if bits < 1 << 42:
+        return _PAIR[bits & 16383] + _PAIR[bits >> 14 & 16383] + _LAST[bits >> 28]
+    if bits < 1 << 56:
+        return _PAIR[bits & 16383] + _PAIR[bits >> 14 & 16383] + _PAIR[bits >> 28 & 16383] + _LAST[bits >> 42]
+    if bits >> 64:
+        raise OverflowError
+    return _plain(bits)
+
+
+def encode_int(number: int) -> bytes:
+    """Encode a 32-bit integer."""
+    encoded = encode_long(number)
+    if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
+        raise OverflowError
+    return encoded
+
+
+def decode_long(value: bytes, at: int) -> tuple[int, int]:
+    """Read the number at a place; give it and the place after it."""
+    first = value[at]
+    if first < 128:
+        return SMALL[first], at + 1
+    second = value[at + 1]
+    if second < 128:
+        bits = first - 128 | second << 7
+        return (bits >> 1) ^ -(bits & 1), at + 2
+    eight = value[at : at + 8]
+    if len(eight) == 8:  # an instant in microseconds, from 1995 to 2112
+        a, b, c, d, e, f, g, h = eight
+        if a & b & c & d & e & f & g > 127 and h < 128:
+            bits = (
+                a + (b << 7) + (c << 14) + (d << 21) + (e << 28) + (f << 35) + (g << 42) + (h << 49)
+            ) - _CONTINUED
+            return (bits >> 1) ^ -(bits & 1), at + 8
+    return _any_long(value, at)
+
+
+def _any_long(value: bytes, at: int) -> tuple[int, int]:
+    bits = shift = 0
+    while True:
+        byte = value[at]
+        at += 1
+        bits |= (byte & 127) << shift
+        if byte < 128:
+            break
+        shift += 7
+        if shift > 63:
+            raise MalformedError("a number of more than ten bytes")
+    if bits >> 64:
+        raise MalformedError("a number of more than 64 bits")
+    return (bits >> 1) ^ -(bits & 1), at
+
+
+def decode_length(value: bytes, at: int) -> tuple[int, int]:
+    """Read a length or count; give it and the place after it."""
+    length, at = decode_long(value, at)
+    if length < 0:
+        raise MalformedError("a length below nought")
+    return length, at
