@@ -68,6 +68,12 @@ class TruthBook:
             ).fetchone()
         return int(n) - count + 1
 
+    def newest_date(self, force: str) -> dt.date | None:
+        """The newest day for which a number was ever taken."""
+        with self._lock:
+            (day,) = self._db.execute("select max(day) from numbers where force = ?", (force,)).fetchone()
+        return dt.date.fromisoformat(day) if day else None
+
     def was_loaded(self, name: str) -> bool:
         with self._lock:
             return self._db.execute("select 1 from loaded where name = ?", (name,)).fetchone() is not None
