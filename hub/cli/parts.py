@@ -6,8 +6,12 @@ from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
 
+from starlette.applications import Starlette
+
 from connectors.loop import Connector
 from connectors.sources import open_source
+from hub.access import Policy, Tokens, require_tokens_off_loopback
+from hub.audit import AuditLog
 from hub.bus import open_bus
 from hub.bus.contract import Bus
 from hub.bus.topics import apply, check, specs
@@ -19,7 +23,11 @@ from hub.normalise.loop import Normaliser
 from hub.normalise.place.boundary import load_boundary
 from hub.schema.codec import Codec
 from hub.schema.registry import load_registry
+from hub.serve.app import make_app
+from hub.serve.caller import Callers
+from hub.serve.desk import Desk
 from hub.view.loop import View
+from hub.view.query import Query
 from hub.view.store import Store, open_store
 
 
@@ -119,6 +127,23 @@ class Parts:
         return View(
             self.bus, self.store, self.codec, self.forces, self.metrics, instance=self.settings.instance
         )
+
+    def app(self) -> Starlette:
+        """The server, on this store. Refuses to serve beyond this machine without tokens."""
+        settings = self.settings
+        require_tokens_off_loopback(settings.host, settings.tokens_file)
+        tokens = Tokens(settings.tokens_file) if settings.tokens_file else None
+        audit = AuditLog(self.bus, self.codec, settings.instance)
+        self._open.callback(audit.close)
+        desk = Desk(
+            query=Query(self.store, self.codec),
+            policy=Policy(),
+            callers=Callers(tokens, require_justification=settings.require_justification),
+            audit=audit,
+            feeds=tuple((feed.force, feed.domain) for feed in self.feeds()),
+            stale_after_seconds=settings.stale_after_seconds,
+        )
+        return make_app(desk, self.codec.registry, self.metrics, local=tokens is None)
 
     def close(self) -> None:
         self._open.close()

@@ -11,14 +11,17 @@ PROBLEM = {
     "description": "What was wrong, and the remedy (RFC 9457).",
     "content": {"application/problem+json": {}},
 }
-SIMPLE = {
+SIMPLE: dict[str, dict[str, Any]] = {
     "string": {"type": ["string", "null"]},
     "int": {"type": "integer"},
     "long": {"type": "integer"},
     "double": {"type": "number"},
     "boolean": {"type": "boolean"},
 }
-NUMBERS = {"limit": {"type": "integer", "minimum": 1, "maximum": 500}, "deleted": {"type": "boolean"}}
+NUMBERS: dict[str, dict[str, Any]] = {
+    "limit": {"type": "integer", "minimum": 1, "maximum": 500},
+    "deleted": {"type": "boolean"},
+}
 
 
 def describe(presenters: dict[str, Presenter]) -> dict[str, Any]:
