@@ -1,0 +1,114 @@
+"""What goes on the bus: a change in its envelope, a dead letter with its original bytes."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from connectors.changes import Change, Dead
+from hub.bus.contract import Headers
+from hub.domains import DOMAINS
+from hub.events import event_id, headers, record_id
+from hub.forces import Feed
+
+Encode = Callable[[Mapping[str, Any]], bytes]
+
+_MOST_ORIGINAL = 512 * 1024
+_HEAD = 64 * 1024
+_DEAD_KEY = b"read:"
+"""Begins the keys of a connector's dead letters; those of later stages lie in the same topic."""
+
+
+class Message(NamedTuple):
+    """One record for `Producer.send`; the timestamp is in milliseconds."""
+
+    topic: str
+    key: bytes
+    value: bytes | None
+    headers: Headers
+    timestamp: int | None
+
+
+class Messages:
+    """Makes the messages of one feed."""
+
+    def __init__(self, feed: Feed, fields: Sequence[str], encode_event: Encode, encode_dead: Encode) -> None:
+        self._feed = feed
+        self._nulls: dict[str, Any] = dict.fromkeys(fields)
+        self._encode_event = encode_event
+        self._encode_dead = encode_dead
+        self._id = id_prefix(feed)
+        self._source = f"/{feed.force}/{feed.system}".encode()
+        self._kind = feed.topic.encode()
+
+    def event(self, change: Change, read_at: int) -> Message:
+        """Encode a change. Raises `BadRecordError` where the schema cannot hold the row."""
+        row, key, known = change
+        name = self._id + key
+        value = self._encode_event(
+            {
+                "record_id": name,
+                "system": self._feed.system,
+                "key": key,
+                "source_version": known.version,
+                "deleted": known.deleted,
+                "read_at": read_at,
+                "changed_at": row.changed_at,
+                "source_position": row.place,
+                "content_hash": known.hash,
+                "absent": row.absent,
+                "row": row.values if len(row.values) == len(self._nulls) else {**self._nulls, **row.values},
+            }
+        )
+        subject = name.encode()
+        time = read_at if row.changed_at is None else row.changed_at
+        head = headers(
+            ce_id=event_id(name, known.version),
+            source=self._source,
+            kind=self._kind,
+            time_micros=time,
+            subject=subject,
+        )
+        return Message(self._feed.topic, subject, value, head, time // 1000)
+
+    def dead_letter(self, dead: Dead, at: int) -> Message:
+        """Keep the original bytes; above 512 KiB their head, with length, SHA-256 and place."""
+        refused, raw = dead.refused, dead.refused.raw
+        if raw is not None and len(raw) > _MOST_ORIGINAL:
+            raw = raw[:_HEAD]
+        value = self._encode_dead(
+            {
+                "stage": "read",
+                "topic": self._feed.topic,
+                "partition": -1,
+                "offset": -1,
+                "force": self._feed.force,
+                "domain": self._feed.domain,
+                "system": self._feed.system,
+                "record_id": None if refused.key is None else self._id + refused.key,
+                "error": "BadRecordError",
+                "reason": refused.reason,
+                "source_position": refused.place,
+                "key": None,
+                "value": raw,
+                "length": refused.length,
+                "sha256": refused.sha256,
+                "at": at,
+            }
+        )
+        return Message(dead_letters_of(self._feed), _DEAD_KEY + dead.id.hex().encode(), value, (), at // 1000)
+
+
+def id_prefix(feed: Feed) -> str:
+    """What comes before the key in the record ids of a feed."""
+    domain = DOMAINS[feed.domain]
+    return record_id(domain.noun, feed.force, feed.system if domain.noun_has_system else None, "")
+
+
+def dead_letters_of(feed: Feed) -> str:
+    return f"{feed.topic}.dlq"
+
+
+def id_of_dead_letter(key: bytes | None) -> bytes | None:
+    """The id in a dead letter's key; None where a later stage wrote it."""
+    if key is None or not key.startswith(_DEAD_KEY):
+        return None
+    return bytes.fromhex(key[len(_DEAD_KEY) :].decode())

@@ -1,0 +1,99 @@
+"""Where reading goes on and what has been counted so far: entries of `<force>.positions.v1`.
+
+An entry is keyed `<domain>/<system>/<name>`, each name of a source's position one; the name
+'' holds the counts and `complete_to`. `!held` and `!accepted` are the two halves of a held
+removal: what the connector asks, and what a person answered.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from connectors.source import Position
+from hub.bus.contract import Bus
+from hub.forces import Feed
+from hub.metrics import READ_OUTCOMES
+from hub.schema.codec import Codec
+
+SUMMARY = ""
+HELD = "!held"
+ACCEPTED = "!accepted"
+
+Entry = tuple[bytes, bytes | None]
+
+
+class Positions:
+    """What the bus holds of one feed, read once; then what is being written."""
+
+    def __init__(self, feed: Feed, bus: Bus, codec: Codec) -> None:
+        self._feed = feed
+        self._encode = codec.encoder(feed.positions_topic)
+        self._decode = codec.decoder(feed.positions_topic)
+        kept = self._read(bus)
+        summary = kept.pop(SUMMARY, {})
+        self.counts = {name: int(summary.get("counts", {}).get(name, 0)) for name in READ_OUTCOMES}
+        self.complete_to: int | None = summary.get("complete_to")
+        self.kept: dict[str, Any] = {name: json.loads(entry["value"]) for name, entry in kept.items()}
+
+    @property
+    def position(self) -> Position:
+        """The source's own names."""
+        return {name: value for name, value in self.kept.items() if not name.startswith("!")}
+
+    def key(self, name: str) -> bytes:
+        return f"{self._feed.domain}/{self._feed.system}/{name}".encode()
+
+    def summary(self, at: int) -> Entry:
+        return self._entry(SUMMARY, None, at, self.complete_to, self.counts)
+
+    def change(self, position: Position, at: int) -> Iterator[Entry]:
+        """Take in a position; gives the entries that differ. A name that is gone is forgotten."""
+        lasting = {name: value for name, value in position.items() if not name.startswith("~")}
+        for name in [n for n in self.kept if n not in lasting and not n.startswith("!")]:
+            yield self.forget(name)
+        for name, value in lasting.items():
+            if name not in self.kept or self.kept[name] != value:
+                yield self.put(name, value, at)
+
+    def put(self, name: str, value: Any, at: int) -> Entry:
+        self.kept[name] = value
+        return self._entry(name, value, at)
+
+    def forget(self, name: str) -> Entry:
+        self.kept.pop(name, None)
+        return self.key(name), None
+
+    def take(self, key: bytes | None, value: bytes | None) -> None:
+        """Take in an entry that another process wrote."""
+        for name in (HELD, ACCEPTED):
+            if key == self.key(name):
+                self.kept.pop(name, None)
+                if value is not None:
+                    self.kept[name] = json.loads(self._decode(value)["value"])
+
+    def _read(self, bus: Bus) -> dict[str, Mapping[str, Any]]:
+        prefix, newest = self.key(""), {}
+        for received in bus.read_all(self._feed.positions_topic):
+            if received.key is not None and received.key.startswith(prefix):
+                newest[received.key[len(prefix) :].decode()] = received.value
+        return {name: self._decode(value) for name, value in newest.items() if value is not None}
+
+    def _entry(
+        self,
+        name: str,
+        value: Any,
+        at: int,
+        complete_to: int | None = None,
+        counts: Mapping[str, int] | None = None,
+    ) -> Entry:
+        entry = {
+            "force": self._feed.force,
+            "domain": self._feed.domain,
+            "system": self._feed.system,
+            "name": name,
+            "value": json.dumps(value),
+            "complete_to": complete_to,
+            "counts": counts or {},
+            "at": at,
+        }
+        return self.key(name), self._encode(entry)

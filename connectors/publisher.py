@@ -1,0 +1,152 @@
+"""One fenced run of publishing: what is known, where reading goes on, and one transaction at a time."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from connectors.changes import Change, Changes, Dead, as_refused, dead_id
+from connectors.messages import Message, Messages, dead_letters_of, id_of_dead_letter, id_prefix
+from connectors.positions import Entry, Positions
+from connectors.source import Position
+from connectors.state import Known, State
+from hub.bus.contract import Bus
+from hub.errors import BadRecordError
+from hub.forces import Feed
+from hub.schema.codec import Codec
+
+IDLE_SECONDS = 1.0
+"""How often, at most, counts and `complete_to` are written while nothing is published."""
+
+
+class Publisher:
+    """Making one fences the predecessor first, and only then reads positions and state.
+
+    What is published between `begin` and `keep` becomes visible with the position, or not
+    at all (invariant 1). After an error a publisher is of no more use: whether its commit
+    was taken is not known, so the next one reads the bus again.
+    """
+
+    def __init__(self, feed: Feed, fields: Sequence[str], bus: Bus, codec: Codec) -> None:
+        self._feed = feed
+        self._producer = bus.producer(f"{feed.force}.{feed.domain}.connector")
+        self.positions = Positions(feed, bus, codec)
+        self.position: Position = self.positions.position
+        self.state = State()
+        self.state.load(_events(feed, bus, codec), _dead_letters(feed, bus))
+        self.changes = Changes(fields, self.state, by_time=_by_time(feed))
+        encode_dead = codec.encoder(dead_letters_of(feed))
+        self._messages = Messages(feed, fields, codec.encoder(feed.topic), encode_dead)
+        self._open = False
+        self._kept_at = 0
+        self._unwritten = False
+
+    def publish(self, changes: Sequence[Change], dead: Sequence[Dead], at: int) -> tuple[int, int]:
+        """Send changes and dead letters; a change that cannot be sent becomes a dead letter.
+
+        Returns how many of each went out; what is neither was set aside before.
+        """
+        sent: dict[str, Known] = {}
+        published = 0
+        letters = list(dead)
+        for change in changes:
+            try:
+                self._send(self._messages.event(change, at))
+            except BadRecordError as error:
+                letters += self._unsendable(change, error)
+                continue
+            sent[change.key] = change.known
+            published += 1
+        for letter in letters:
+            self._send(self._messages.dead_letter(letter, at))
+        self.state.put(sent)
+        return published, len(letters)
+
+    def count(self, amounts: Mapping[str, int]) -> None:
+        for name, amount in amounts.items():
+            self.positions.counts[name] += amount
+        self._unwritten = self._unwritten or any(amounts.values())
+
+    def put(self, name: str, value: Any, at: int) -> None:
+        """Write one entry of the positions topic at once, with what is open."""
+        self._send_entry(self.positions.put(name, value, at))
+        self._commit(at)
+
+    def forget(self, *names: str) -> None:
+        """Drop entries of the positions topic with the next commit."""
+        for name in names:
+            if name in self.positions.kept:
+                self._send_entry(self.positions.forget(name))
+
+    def part(self, at: int) -> None:
+        """Commit what is published so far of a batch whose position may not be kept yet."""
+        if self._open:
+            self._send_entry(self.positions.summary(at))
+            self._commit(at)
+
+    def keep(self, position: Position, complete_to: int | None, at: int, *, now: bool = False) -> None:
+        """Commit what is published together with the position after it (invariant 1).
+
+        Where nothing is published a commit waits until the last is a second old, or `now`.
+        """
+        self.position = position
+        if complete_to is not None and complete_to != self.positions.complete_to:
+            self.positions.complete_to = complete_to
+            self._unwritten = True
+        due = self._open or now or at - self._kept_at >= IDLE_SECONDS * 1_000_000
+        if not due:
+            return
+        for entry in self.positions.change(position, at):
+            self._send_entry(entry)
+        if self._open or self._unwritten:
+            self._send_entry(self.positions.summary(at))
+            self._commit(at)
+
+    def close(self) -> None:
+        self.state.close()
+        self._producer.close()
+
+    def _unsendable(self, change: Change, error: BadRecordError) -> list[Dead]:
+        refused = as_refused(change.row, str(error))
+        name = dead_id(refused)
+        return [Dead(name, refused)] if self.state.bury([name]) else []
+
+    def _send(self, message: Message) -> None:
+        if not self._open:
+            self._producer.begin()
+            self._open = True
+        self._producer.send(
+            message.topic, message.key, message.value, message.headers, timestamp=message.timestamp
+        )
+
+    def _send_entry(self, entry: Entry) -> None:
+        self._send(Message(self._feed.positions_topic, *entry, (), None))
+
+    def _commit(self, at: int) -> None:
+        self._producer.commit()
+        self._open = False
+        self._unwritten = False
+        self._kept_at = at
+        self.state.keep()
+
+
+def _by_time(feed: Feed) -> bool:
+    version = feed.source.get("version")
+    return isinstance(version, Mapping) and "time" in version
+
+
+def _events(feed: Feed, bus: Bus, codec: Codec) -> Iterator[tuple[str, Known | None]]:
+    """The newest version of each key; the key alone stands for one that was erased."""
+    decode = codec.decoder(feed.topic)
+    prefix = len(id_prefix(feed))
+    for received in bus.read_all(feed.topic):
+        if received.value is not None:
+            event = decode(received.value)
+            yield event["key"], Known(event["source_version"], event["content_hash"], event["deleted"])
+        elif received.key is not None:
+            yield received.key.decode()[prefix:], None
+
+
+def _dead_letters(feed: Feed, bus: Bus) -> Iterator[bytes]:
+    for received in bus.read_all(dead_letters_of(feed)):
+        name = id_of_dead_letter(received.key)
+        if name is not None:
+            yield name

@@ -1,0 +1,90 @@
+"""The guard on mass deletion: a person accepts what a snapshot would remove, or nothing is removed.
+
+connector                                   person
+`!held` {"removals": n, "live": m}   ─▶     alliance-hub removals show FORCE DOMAIN
+goes on, and forgets both            ◀─     `!accepted` {"removals": n}
+"""
+
+import threading
+import time
+from typing import NamedTuple
+
+from connectors.positions import ACCEPTED, HELD, Positions
+from hub.bus.contract import Bus
+from hub.errors import ConfigurationError, HeldError
+from hub.forces import Feed
+from hub.schema.codec import Codec
+
+_LOOK_SECONDS = 0.5
+
+
+class Held(NamedTuple):
+    """What a held connector asks a person to accept."""
+
+    removals: int
+    live: int
+
+
+def is_too_many(removals: int, live: int, max_removed_percent: float) -> bool:
+    """Whether a person must accept this many removals: above the share, or all there are."""
+    return removals > 0 and (removals == live or removals * 100 > max_removed_percent * live)
+
+
+def held_error(feed: Feed, held: Held) -> HeldError:
+    accept = f"alliance-hub removals accept {feed.force} {feed.domain} --count {held.removals}"
+    return HeldError(
+        f"{feed}: the newest snapshot would remove {held.removals} of {held.live} live records "
+        f"({100 * held.removals / held.live:.1f} %), so the source is stopped and nothing is removed. "
+        f"Where the source is right, accept it: {accept}. "
+        f"Where it is not, mend the source and start the connector again."
+    )
+
+
+def accepted(positions: Positions) -> int:
+    """How many removals a person has accepted and the connector not yet made."""
+    return int(positions.kept.get(ACCEPTED, {"removals": 0})["removals"])
+
+
+def wait_for_acceptance(
+    feed: Feed, bus: Bus, positions: Positions, wanted: int, stop: threading.Event
+) -> bool:
+    """Wait until a person accepts `wanted` removals; False once `stop` is set instead."""
+    consumer = bus.consumer([feed.positions_topic], group=None)
+    try:
+        while accepted(positions) < wanted and not stop.is_set():
+            for received in consumer.poll(timeout_seconds=_LOOK_SECONDS, max_records=1000):
+                positions.take(received.key, received.value)
+        return accepted(positions) >= wanted
+    finally:
+        consumer.close()
+
+
+def show_removals(bus: Bus, codec: Codec, feed: Feed) -> Held | None:
+    """What the feed's connector is held at; None where it is not held."""
+    held = Positions(feed, bus, codec).kept.get(HELD)
+    return None if held is None else Held(held["removals"], held["live"])
+
+
+def accept_removals(bus: Bus, codec: Codec, feed: Feed, count: int) -> Held:
+    """Accept exactly the removals that the connector is held at; it goes on by itself.
+
+    Raises `ConfigurationError` where nothing is held, or another number.
+    """
+    positions = Positions(feed, bus, codec)
+    held = positions.kept.get(HELD)
+    if held is None:
+        raise ConfigurationError(f"{feed}: no removals are held; nothing to accept.")
+    if held["removals"] != count:
+        raise ConfigurationError(
+            f"{feed}: {held['removals']} of {held['live']} records are held, not {count}; "
+            f"look at them and accept that number: --count {held['removals']}."
+        )
+    producer = bus.producer(f"{feed.force}.{feed.domain}.removals")
+    try:
+        producer.begin()
+        key, value = positions.put(ACCEPTED, {"removals": count}, time.time_ns() // 1000)
+        producer.send(feed.positions_topic, key, value)
+        producer.commit()
+    finally:
+        producer.close()
+    return Held(held["removals"], held["live"])
