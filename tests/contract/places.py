@@ -1,0 +1,81 @@
+"""Where a bus is, and how tests open it, fill it and read it."""
+
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from hub.bus import open_bus
+from hub.bus.contract import Bus, Consumer, Offset, Received, TopicPartition, TopicSpec
+
+PATIENCE_SECONDS = 60.0
+
+
+@dataclass
+class Place:
+    """A bus that can be opened anew, as another process would; closes all that it opened."""
+
+    kind: str
+    url: str
+    _opened: list[Bus] = field(default_factory=list)
+
+    def open(self) -> Bus:
+        self._opened.append(open_bus(self.url))
+        return self._opened[-1]
+
+    def name(self, word: str) -> str:
+        """Make a name that no other test uses: the Kafka broker is shared between tests."""
+        return f"{word}.{uuid.uuid4().hex}"
+
+    def topic(self, bus: Bus, partitions: int = 1, spec: TopicSpec | None = None) -> str:
+        spec = spec or TopicSpec(self.name("topic"), partitions, "delete")
+        bus.create_topics([spec])
+        return spec.name
+
+    @contextmanager
+    def closing(self) -> Iterator["Place"]:
+        try:
+            yield self
+        finally:
+            for bus in self._opened:
+                bus.close()
+
+
+def send(bus: Bus, topic: str, values: Sequence[bytes], *, key: bytes = b"key") -> None:
+    """Send values under one key in one transaction of a producer of its own."""
+    producer = bus.producer(f"writer.{uuid.uuid4().hex}")
+    producer.begin()
+    for value in values:
+        producer.send(topic, key, value)
+    producer.commit()
+    producer.close()
+
+
+def read(consumer: Consumer, count: int, *, max_records: int = 1000) -> list[Received]:
+    """Poll until there are `count` records; fail if they do not come."""
+    found: list[Received] = []
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while len(found) < count:
+        assert time.monotonic() < deadline, f"{len(found)} of {count} records came in time"
+        found += poll(consumer, max_records)
+    assert len(found) == count
+    return found
+
+
+def poll(consumer: Consumer, max_records: int = 1000) -> list[Received]:
+    return consumer.poll(timeout_seconds=0.2, max_records=max_records)
+
+
+def until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not holds():
+        assert time.monotonic() < deadline, "it did not come to hold in time"
+
+
+def values(records: Sequence[Received]) -> list[bytes | None]:
+    return [record.value for record in records]
+
+
+def positions(consumer: Consumer) -> Mapping[TopicPartition, Offset]:
+    return {tp: Offset(consumer.position(tp)) for tp in consumer.assignment()}
