@@ -77,9 +77,7 @@ def _encoder(version: SchemaVersion) -> Encoder:
     def slowly(datum: Mapping[str, Any]) -> bytes:
         wrong = misfit(parsed, datum)
         if wrong is not None:
-            raise BadRecordError(
-                f"does not fit {version.file.parent.name}/{version.file.name}: {wrong}"
-            ) from None
+            raise BadRecordError(f"does not fit {version.name}: {wrong}") from None
         stream = BytesIO()
         stream.write(prefix)
         schemaless_writer(stream, parsed.schema, datum)
@@ -148,4 +146,4 @@ def _reason(value: bytes | None, version: SchemaVersion, error: Exception) -> st
         what = f"it has {error}"
     else:
         what = "a part of it has no meaning there"
-    return f"does not follow its schema (id {version.id}, {version.file.parent.name}/{version.file.name}): {what}"
+    return f"does not follow its schema (id {version.id}, {version.name}): {what}"

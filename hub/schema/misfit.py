@@ -6,7 +6,15 @@ from typing import Any
 from hub.schema.avsc import Parsed, kind
 
 _RANGES = {"int": 1 << 31, "long": 1 << 63}
-_TYPES: dict[str, type] = {"boolean": bool, "string": str, "bytes": bytes, "fixed": bytes}
+_TYPES: dict[str, type] = {"null": type(None), "boolean": bool, "bytes": bytes}
+
+_REMARKS = {
+    ("enum", "str"): " of no symbol",
+    ("fixed", "bytes"): " of another length",
+    ("string", "str"): " with half a surrogate pair",
+    ("int", "int"): " out of range",
+    ("long", "int"): " out of range",
+}
 
 
 def misfit(parsed: Parsed, datum: Any) -> str | None:
@@ -62,17 +70,14 @@ def _record(parsed: Parsed, schema: Any, datum: Any, path: str) -> str | None:
 
 def _simple(schema: Any, datum: Any) -> bool:
     match kind(schema):
-        case "null":
-            return datum is None
         case "int" | "long" as width:
-            limit = _RANGES[width]
-            return type(datum) is int and -limit <= datum < limit
+            return type(datum) is int and -_RANGES[width] <= datum < _RANGES[width]
         case "float" | "double":
             return type(datum) in {int, float}
-        case "enum":
-            return datum.__hash__ is not None and datum in schema["symbols"]
         case "string":
             return isinstance(datum, str) and not any("\ud800" <= c <= "\udfff" for c in datum)
+        case "enum":
+            return isinstance(datum, str) and datum in schema["symbols"]
         case "fixed":
             return isinstance(datum, bytes) and len(datum) == schema["size"]
         case other:
@@ -82,6 +87,5 @@ def _simple(schema: Any, datum: Any) -> bool:
 def _words(path: str, schema: Any, datum: Any) -> str:
     wanted = " or ".join(kind(s) for s in schema) if isinstance(schema, list) else kind(schema)
     given = "null" if datum is None else type(datum).__name__
-    remark = " of an unknown symbol" if wanted == "enum" and given == "str" else ""
-    remark = " out of range" if wanted in _RANGES and given == "int" else remark
-    return f"'{path}' must be {wanted}, not {given}{remark}" if path else f"must be {wanted}, not {given}"
+    said = f"must be {wanted}, not {given}{_REMARKS.get((wanted, given), '')}"
+    return f"'{path}' {said}" if path else said

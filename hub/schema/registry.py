@@ -58,6 +58,11 @@ class SchemaVersion:
     file: Path
     schema: Any
 
+    @property
+    def name(self) -> str:
+        """The file with its folder, such as `alliance/incident.avsc`."""
+        return f"{self.file.parent.name}/{self.file.name}"
+
     @cached_property
     def text(self) -> str:
         """The whole schema as compact JSON, as the registry API gives it."""

@@ -3,6 +3,8 @@
 Pairs of bytes come from tables, since a loop over bits costs five times as much in Python.
 """
 
+import struct
+
 
 class MalformedError(ValueError):
     """Bytes that no writer of Avro makes; the message never holds a value."""
@@ -35,7 +37,21 @@ SHORT = [0 if byte > 127 or byte & 1 else (byte >> 1) + 1 for byte in range(256)
 SMALL = [(byte >> 1) ^ -(byte & 1) for byte in range(128)]
 """By only byte: the number it means."""
 
-_CONTINUED = sum(128 << shift for shift in range(0, 49, 7))
+_NEVER = -1 << 60
+
+
+def _two_bytes(*, last: bool) -> list[int]:
+    """By two bytes as a little-endian number: the fourteen bits they carry; `_NEVER` where they cannot."""
+    table = [_NEVER] * (1 << 16)
+    for low in range(128):
+        for high in range(128):
+            table[low | 128 | (high if last else high | 128) << 8] = low | high << 7
+    return table
+
+
+_MORE = _two_bytes(last=False)
+_END = _two_bytes(last=True)
+_four_pairs = struct.Struct("<4H").unpack_from
 
 
 def encode_long(number: int) -> bytes:
@@ -73,13 +89,14 @@ def decode_long(value: bytes, at: int) -> tuple[int, int]:
     if second < 128:
         bits = first - 128 | second << 7
         return (bits >> 1) ^ -(bits & 1), at + 2
-    eight = value[at : at + 8]
-    if len(eight) == 8:  # an instant in microseconds, from 1995 to 2112
-        a, b, c, d, e, f, g, h = eight
-        if a & b & c & d & e & f & g > 127 and h < 128:
-            bits = (
-                a + (b << 7) + (c << 14) + (d << 21) + (e << 28) + (f << 35) + (g << 42) + (h << 49)
-            ) - _CONTINUED
+    third = value[at + 2]
+    if third < 128:
+        bits = first - 128 | second - 128 << 7 | third << 14
+        return (bits >> 1) ^ -(bits & 1), at + 3
+    if at + 8 <= len(value):
+        a, b, c, d = _four_pairs(value, at)
+        bits = _MORE[a] + (_MORE[b] << 14) + (_MORE[c] << 28) + (_END[d] << 42)
+        if bits >= 0:  # eight bytes: an instant after 1978, in microseconds
             return (bits >> 1) ^ -(bits & 1), at + 8
     return _any_long(value, at)
 
