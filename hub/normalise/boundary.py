@@ -1,0 +1,141 @@
+"""Whose area a point lies in, by a boundary file that the operator names.
+
+Decided in OSGB36 metres. Squares of one kilometre that no border comes near are decided once;
+only points in the others are measured.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import shapely
+from convertbng.cutil import convert_to_osgb36
+from shapely.geometry.base import BaseGeometry
+
+from hub.errors import ConfigurationError
+from hub.forces import Force
+
+SQUARE_METRES = 1000
+
+
+class BoundaryChoice(Protocol):
+    """The operator's settings: the file, the property with the ONS code, and how accurate it is."""
+
+    @property
+    def file(self) -> Path: ...
+    @property
+    def code_property(self) -> str: ...
+    @property
+    def accuracy_metres(self) -> float: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Area:
+    """In whose area a point lies, how that was decided, and whose border is too near to be sure."""
+
+    force: str
+    basis: str
+    near: tuple[str, ...] = ()
+
+
+OUTSIDE = Area("", "outside_all_areas")
+
+
+class Boundary:
+    """Areas of forces, by name: the hub's where the force is configured, else the ONS code."""
+
+    def __init__(self, areas: Mapping[str, BaseGeometry], accuracy_metres: float) -> None:
+        self._names = list(areas)
+        self._shapes = list(areas.values())
+        self._borders = [shape.boundary for shape in self._shapes]
+        for shape in (*self._shapes, *self._borders):
+            shapely.prepare(shape)
+        self._accuracy = accuracy_metres
+        self._squares: dict[tuple[int, int], Area | None] = {}
+
+    def locate(self, easting: float, northing: float) -> Area:
+        """Decide for a point in OSGB36 metres."""
+        square = int(easting // SQUARE_METRES), int(northing // SQUARE_METRES)
+        if square not in self._squares:
+            self._squares[square] = self._decide(square)
+        return self._squares[square] or self._measure(shapely.Point(easting, northing))
+
+    def _decide(self, square: tuple[int, int]) -> Area | None:
+        """The answer for a whole square; None where a border comes within the accuracy of it."""
+        west, south = (each * SQUARE_METRES for each in square)
+        box = shapely.box(west, south, west + SQUARE_METRES, south + SQUARE_METRES)
+        if any(shapely.dwithin(border, box, self._accuracy) for border in self._borders):
+            return None
+        return self._measure(box.centroid)
+
+    def _measure(self, point: BaseGeometry) -> Area:
+        within = [n for n, s in zip(self._names, self._shapes, strict=True) if shapely.intersects(s, point)]
+        near = tuple(
+            name
+            for name, border in zip(self._names, self._borders, strict=True)
+            if shapely.dwithin(border, point, self._accuracy)
+        )
+        if not within:
+            return Area("", OUTSIDE.basis, near) if near else OUTSIDE
+        # Simplified borders may overlap; then the order of the file decides, and `near` names both.
+        return Area(within[0], "boundary", near)
+
+
+def load_boundary(choice: BoundaryChoice, forces: Mapping[str, Force]) -> Boundary:
+    """Read a GeoJSON file of areas in WGS84.
+
+    Raises `ConfigurationError` where it cannot be read, lacks the property, or holds none of the forces.
+    """
+    names = {force.card.area: force.name for force in forces.values()}
+    areas = {names.get(code, code): shape for code, shape in _features(choice).items()}
+    if missing := sorted(set(names.values()) - set(areas)):
+        raise ConfigurationError(
+            f"Boundary file '{choice.file}' has no area of {', '.join(missing)}. "
+            f"It must hold every force's ONS code in '{choice.code_property}'."
+        )
+    return Boundary(areas, choice.accuracy_metres)
+
+
+def _features(choice: BoundaryChoice) -> dict[str, BaseGeometry]:
+    try:
+        features = json.loads(choice.file.read_text("utf-8"))["features"]
+    except OSError as error:
+        raise ConfigurationError(f"Boundary file '{choice.file}': {error.strerror}.") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise ConfigurationError(
+            f"Boundary file '{choice.file}' is not a GeoJSON FeatureCollection."
+        ) from error
+    shapes: dict[str, BaseGeometry] = {}
+    for number, feature in enumerate(features, start=1):
+        code, shape = _feature(choice, number, feature)
+        shapes[code] = shape if code not in shapes else shapely.union(shapes[code], shape)
+    return shapes
+
+
+def _feature(choice: BoundaryChoice, number: int, feature: Any) -> tuple[str, BaseGeometry]:
+    where = f"Boundary file '{choice.file}', feature {number}"
+    try:
+        properties = feature["properties"]
+        degrees = shapely.geometry.shape(feature["geometry"])
+    except (KeyError, TypeError, ValueError, AttributeError, shapely.errors.ShapelyError) as error:
+        raise ConfigurationError(f"{where} has no geometry that can be read.") from error
+    code = properties.get(choice.code_property)
+    if not code:
+        raise ConfigurationError(
+            f"{where} has no '{choice.code_property}'; it has {', '.join(sorted(properties))}. "
+            "Name the property with the ONS code in `code_property`."
+        )
+    metres = shapely.transform(degrees, _to_metres)
+    if not np.isfinite(shapely.get_coordinates(metres)).all():
+        raise ConfigurationError(
+            f"{where} reaches outside the British grid; the file must be in WGS84 degrees."
+        )
+    return str(code), shapely.make_valid(metres)
+
+
+def _to_metres(degrees: Any) -> Any:
+    eastings, northings = convert_to_osgb36(degrees[:, 0].copy(), degrees[:, 1].copy())
+    return np.column_stack((eastings, northings))

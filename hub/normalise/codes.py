@@ -1,0 +1,290 @@
+"""Code tables: what a force's codes mean in the alliance's words, and from which day to which.
+
+`codes/<name>.csv` has a header `local,common,from,until`: dates as YYYY-MM-DD, both days
+included, blank is open. Further columns fill fields of the target with their name (`category`);
+a column `note` is for people. A code without a row maps to UNKNOWN and is counted.
+"""
+
+import csv
+import datetime as dt
+import difflib
+import io
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from hub.normalise.alliance import Node
+from hub.normalise.flags import Flags, Row, as_text, flag
+from hub.normalise.rule import Made, Options, RuleError, Site, Transform
+from hub.normalise.time import Form
+
+DATING = ("from", "until")
+FIRST_DAY, LAST_DAY = "0000-00-00", "9999-99-99"
+
+
+@dataclass(frozen=True, slots=True)
+class CodeRow:
+    """A row of a table; `line` is its line in the file, `since` and `until` its first and last day."""
+
+    line: int
+    local: str
+    values: Mapping[str, str]
+    since: str
+    until: str
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    name: str
+    file: Path
+    columns: tuple[str, ...]
+    rows: tuple[CodeRow, ...]
+
+    def find(self, local: str, day: str | None = None) -> CodeRow | None:
+        """The row of a local code on a day (YYYY-MM-DD); without a day, the only row there is."""
+        rows = [row for row in self.rows if row.local == local.strip()]
+        if day is None:
+            return rows[0] if len(rows) == 1 else None
+        return next((row for row in rows if row.since <= day <= row.until), None)
+
+    @property
+    def is_dated(self) -> bool:
+        return any((row.since, row.until) != (FIRST_DAY, LAST_DAY) for row in self.rows)
+
+    @property
+    def written(self) -> list[list[str]]:
+        """The rows as plain lists, for the mapping's published text."""
+        return [[row.local, json.dumps(row.values), row.since, row.until] for row in self.rows]
+
+
+def load_table(folder: Path, name: str) -> tuple[Table | None, list[str]]:
+    """Read `codes/<name>.csv` of a force's folder, with everything that is wrong with it."""
+    file = folder / "codes" / f"{name}.csv"
+    try:
+        text = file.read_text("utf-8-sig")
+    except FileNotFoundError:
+        return None, [f"no such code table as {file}{_similar(name, file.parent)}"]
+    except UnicodeDecodeError:
+        return None, [f"{file} is not UTF-8; save it as UTF-8."]
+    lines = list(csv.reader(io.StringIO(text, newline="")))
+    header = tuple(cell.strip() for cell in lines[0]) if lines else ()
+    if not {"local", "common"} <= set(header) or len(set(header)) != len(header):
+        return None, [f"{file}: the header must name local and common, each column once; it is {header}."]
+    problems: list[str] = []
+    rows = tuple(_rows(file, header, lines, problems))
+    problems += _overlaps(file, rows)
+    if not rows:
+        problems.append(f"{file} has no rows.")
+    columns = tuple(name for name in header if name not in {"local", "note", *DATING})
+    return Table(name, file, columns, rows), problems
+
+
+def _similar(name: str, folder: Path) -> str:
+    names = [file.stem for file in folder.glob("*.csv")]
+    close = difflib.get_close_matches(name, names, n=1)
+    return f"; did you mean '{close[0]}'?" if close else f"; there are {', '.join(sorted(names)) or 'none'}."
+
+
+def _rows(
+    file: Path, header: Sequence[str], lines: Sequence[Sequence[str]], problems: list[str]
+) -> Iterator[CodeRow]:
+    for number, cells in enumerate(lines[1:], start=2):
+        if not any(cell.strip() for cell in cells):
+            continue
+        if len(cells) != len(header):
+            problems.append(f"{file}, line {number}: {len(cells)} cells under {len(header)} columns.")
+            continue
+        row = {name: cell.strip() for name, cell in zip(header, cells, strict=True)}
+        dates = [row.get(each, "") for each in DATING]
+        if any(each and not _is_day(each) for each in dates):
+            problems.append(f"{file}, line {number}: from and until are YYYY-MM-DD or blank.")
+            continue
+        since, until = dates[0] or FIRST_DAY, dates[1] or LAST_DAY
+        if since > until:
+            problems.append(f"{file}, line {number}: it ends ({until}) before it begins ({since}).")
+            continue
+        values = {name: row[name] for name in header if name not in {"local", "note", *DATING}}
+        yield CodeRow(number, row["local"], values, since, until)
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return dt.date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
+
+
+def _overlaps(file: Path, rows: Sequence[CodeRow]) -> Iterator[str]:
+    last: dict[str, CodeRow] = {}
+    for row in sorted(rows, key=lambda row: (row.local, row.since)):
+        before = last.get(row.local)
+        if before is not None and row.since <= before.until:
+            yield (
+                f"{file}, lines {before.line} and {row.line}: '{row.local}' stands twice on the same days; "
+                "remove one, or end the first before the second begins."
+            )
+        last[row.local] = row
+
+
+class CodeOptions(Options):
+    codes: str = Field(pattern=r"^[A-Za-z0-9_-]+$")
+    on: str | None = None
+    otherwise: str | None = None
+    digits: int | None = Field(None, ge=1, le=20)
+
+
+Lookup = Callable[[Row, str, Flags], Any]
+
+
+def codes(options: CodeOptions, site: Site) -> Made:
+    """Compile the translation of a code by a table, on the day of another column where the table is dated."""
+    column = site.column("string", "int", "long", "boolean")
+    table = site.table(options.codes)
+    lookup, shape = translation(options, site, site.target)
+    plain: dict[Any, Any] = (
+        {} if table.is_dated else {row.local: shape.value(row.local, row.values) for row in table.rows}
+    )
+    plain[None] = plain[""] = plain.get("") or shape.unknown("")
+
+    def value(row: Row, flags: Flags) -> Any:
+        local = row[column]
+        found = plain.get(local)
+        return lookup(row, as_text(local), flags) if found is None else found
+
+    return Made(value, shape.fills)
+
+
+def translation(options: CodeOptions, site: Site, target: Node) -> tuple[Lookup, "_Shape"]:
+    """Make the function that looks a code up, and the shape of what it gives for `target`."""
+    table = site.table(options.codes)
+    shape = _Shape(target, table, options)
+    known: dict[str, list[CodeRow]] = defaultdict(list)
+    for row in table.rows:
+        known[row.local].append(row)
+    if options.on is not None or table.is_dated:
+        return _dated(known, options, site, table, shape), shape
+    return _undated(known, shape), shape
+
+
+def _undated(known: Mapping[str, Sequence[CodeRow]], shape: "_Shape") -> Lookup:
+    def lookup(_row: Row, local: str, flags: Flags) -> Any:
+        rows = known.get(local.strip())
+        return shape.value(local, rows[0].values) if rows else shape.unknown_code(local, flags)
+
+    return lookup
+
+
+def _dated(
+    known: Mapping[str, Sequence[CodeRow]], options: CodeOptions, site: Site, table: Table, shape: "_Shape"
+) -> Lookup:
+    if options.on is None:
+        raise RuleError(f"{table.file.name} is dated; name with `on` the column whose date decides.")
+    day_of = _day_of(*site.date_form(options.on))
+    ready = {id(row): shape.value(row.local, row.values) for row in table.rows}
+
+    def lookup(row: Row, local: str, flags: Flags) -> Any:
+        rows = known.get(local.strip())
+        if rows is None:
+            return shape.unknown_code(local, flags)
+        day = day_of(row)
+        if day is None:
+            return shape.undated(local, rows, flags)
+        for each in rows:
+            if each.since <= day <= each.until:
+                return ready[id(each)] if each.local == local else shape.value(local, each.values)
+        return shape.unknown_code(local, flags)
+
+    return lookup
+
+
+def _day_of(node: Node, form: Form) -> Callable[[Row], str | None]:
+    """Make a function that gives the local day (YYYY-MM-DD) of a row's column, None where it has none."""
+    column, width, days = node.name, form.width, dict[str, str]()
+
+    def day_of(row: Row) -> str | None:
+        text = as_text(row[column]).strip()[:width]
+        day = days.get(text)
+        if day is None:
+            date = form.date(text)
+            if isinstance(date, str):
+                return None
+            if len(days) > 4096:
+                days.clear()
+            day = days[text] = date.isoformat()
+        return day
+
+    return day_of
+
+
+class _Shape:
+    """How a table's values look in the target: a record with `local` and the columns, or a bare value."""
+
+    def __init__(self, target: Node, table: Table, options: CodeOptions) -> None:
+        self._path, self._bare = target.path, target.kind != "record"
+        if self._bare:
+            self._nodes = {"common": target}
+        else:
+            if "local" not in target.fields:
+                raise RuleError("the field has no 'local' to keep the code in; choose one that has.")
+            missing = [name for name in table.columns if name not in target.fields]
+            if missing:
+                raise RuleError(
+                    f"{table.file.name} has a column '{missing[0]}' that the field has not; name it 'note'?"
+                )
+            self._nodes = {name: target.fields[name] for name in table.columns}
+        self.fills = () if self._bare else ("local", *self._nodes)
+        _check_values(table, self._nodes, options)
+        self._unknown = {name: node.blank for name, node in self._nodes.items()}
+        self._otherwise = self._unknown | ({"common": options.otherwise} if options.otherwise else {})
+
+    def value(self, local: str, values: Mapping[str, str]) -> Any:
+        return values["common"] if self._bare else {"local": local, **{n: values[n] for n in self._nodes}}
+
+    def unknown(self, local: str) -> Any:
+        return self.value(local, self._unknown)
+
+    def unknown_code(self, local: str, flags: Flags) -> Any:
+        if not local.strip():
+            return self.unknown("")
+        flags.append(flag(self._path, "unknown_code", local))
+        return self.value(local, self._otherwise)
+
+    def undated(self, local: str, rows: Sequence[CodeRow], flags: Flags) -> Any:
+        """Without a usable day, a code is known only if it has always meant the same."""
+        if all(row.values == rows[0].values for row in rows):
+            return self.value(local, rows[0].values)
+        flags.append(flag(self._path, "undated_code", local))
+        return self.value(local, self._otherwise)
+
+
+def _check_values(table: Table, nodes: Mapping[str, Node], options: CodeOptions) -> None:
+    wrong: list[str] = []
+    for name, node in nodes.items():
+        if node.kind not in {"enum", "string"}:
+            raise RuleError(f"a code table cannot fill '{node.path}', which is {node.kind}.")
+        for row in table.rows:
+            text = row.values[name]
+            if node.symbols and text not in node.symbols:
+                close = difflib.get_close_matches(text, node.symbols, n=1) or [", ".join(node.symbols)]
+                wrong.append(f"line {row.line}: {name} '{text}' is not an alliance value; use {close[0]}")
+            if options.digits and name == "common" and not _has_digits(text, options.digits):
+                wrong.append(f"line {row.line}: '{text}' is not {options.digits} digits")
+    symbols = nodes["common"].symbols
+    if options.otherwise is not None and symbols and options.otherwise not in symbols:
+        wrong.append(f"`otherwise` '{options.otherwise}' is not an alliance value; use {', '.join(symbols)}")
+    if wrong:
+        raise RuleError(f"{table.file.name}: {'; '.join(wrong)}.")
+
+
+def _has_digits(text: str, count: int) -> bool:
+    return len(text) == count and text.isascii() and text.isdigit()
+
+
+TRANSFORMS = {
+    "codes": Transform("A code table `codes/<name>.csv`; dated tables by the day `on`.", CodeOptions, codes),
+}

@@ -1,0 +1,254 @@
+"""The mapper of a feed: one force event in, one alliance record out; no clock, no input or output.
+
+Compiled once from `[mapping]` to plain functions. Parts of the records it makes are shared
+between records: read them, never change them.
+"""
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+from hub.domains import DOMAINS
+from hub.errors import BadRecordError, ConfigurationError
+from hub.events import record_id
+from hub.forces import SCHEMAS, Feed, Force
+from hub.normalise.alliance import HEAD, Node, read_row, read_schema
+from hub.normalise.boundary import Boundary
+from hub.normalise.codes import Table
+from hub.normalise.flags import Flags, Row, Value, as_text
+from hub.normalise.lineage import Lineage
+from hub.normalise.rule import Problem, Rule
+from hub.normalise.rules import RuleReader
+
+Envelope = Mapping[str, Any]
+Record = dict[str, Any]
+Make = Callable[[Envelope, str, int, int], Record]
+
+ENVELOPE_FIELDS = {
+    "id": "record_id", "force": "record_id", "system": "system", "source_key": "key",
+    "source_version": "source_version", "deleted": "deleted", "provenance": "read_at",
+}  # fmt: skip
+
+
+class Mapper:
+    """Maps the events of one feed.
+
+    `mapper(envelope, topic, partition, offset)` gives the alliance record. It raises
+    `BadRecordError` where the key or the owner is missing, and for nothing else: any other
+    doubt is a blank field and a flag.
+    """
+
+    def __init__(self, feed: Feed, alliance: Node, reader: RuleReader) -> None:
+        self.feed = feed
+        self.version = reader.version
+        self.rules: Sequence[Rule] = reader.rules
+        self.tables: Mapping[str, Table] = reader.tables
+        self.make: Make = _make(feed, alliance, reader)
+        self._date_form = reader.date_form
+        self._rule_of = {leaf: rule for rule in reader.rules for leaf in rule.leaves}
+        self._alliance = alliance
+
+    def __call__(self, envelope: Envelope, topic: str, partition: int, offset: int) -> Record:
+        return self.make(envelope, topic, partition, offset)
+
+    @cached_property
+    def text(self) -> str:
+        """Everything that decides what the mapper makes, as JSON."""
+        whole = {
+            "mapping": self.feed.mapping,
+            "shares_restricted": self.feed.shares_restricted,
+            "tables": {name: table.written for name, table in self.tables.items()},
+        }
+        return json.dumps(whole, sort_keys=True, default=str, ensure_ascii=False)
+
+    @cached_property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+    def table_of(self, field: str) -> str | None:
+        """The code table that decides a field, as flags name it."""
+        for rule in self.rules:
+            if rule.target.path == field:
+                return rule.written.get("codes")
+        return None
+
+    def lineage(
+        self,
+        field: str,
+        envelope: Envelope | None = None,
+        topic: str | None = None,
+        partition: int | None = None,
+        offset: int | None = None,
+    ) -> list[Lineage]:
+        """Tell where a field comes from, one entry for each rule that fills it or a part of it.
+
+        With the force's event the table rows that applied are named too. `KeyError` where the
+        alliance record has no such field.
+        """
+        node = self._alliance.find(field)
+        if node is None:
+            raise KeyError(field)
+        raw = (topic or self.feed.topic, partition, offset)
+        found: dict[int, Lineage] = {}
+        for leaf in node.leaves():
+            rule = self._rule_of.get(leaf)
+            if rule is None:
+                found[id(leaf)] = self._ruleless(leaf, raw)
+            elif id(rule) not in found:
+                found[id(rule)] = self._of_rule(rule, envelope, raw)
+        return list(found.values())
+
+    def _ruleless(self, leaf: str, raw: tuple[str, int | None, int | None]) -> Lineage:
+        top = leaf.split(".", maxsplit=1)[0]
+        source, by = ENVELOPE_FIELDS.get(top), "envelope" if top in HEAD else "blank"
+        return Lineage(leaf, (source,) if source else (), by, {}, None, (), self.version, *raw)
+
+    def _of_rule(
+        self, rule: Rule, envelope: Envelope | None, raw: tuple[str, int | None, int | None]
+    ) -> Lineage:
+        columns = tuple(node.column or node.name for node in rule.columns)
+        name = rule.written.get("codes")
+        table = self.tables.get(name) if name else None
+        rows = () if table is None or envelope is None else self._rows(rule, table, envelope["row"])
+        return Lineage(rule.target.path, columns, rule.by, dict(rule.written), name, rows, self.version, *raw)
+
+    def _rows(self, rule: Rule, table: Table, row: Row) -> tuple[Any, ...]:
+        value, day = rule.made.value(row, []), None
+        if on := rule.written.get("on"):
+            node, form = self._date_form(on)
+            date = form.date(as_text(row[node.name]).strip()[: form.width])
+            day = None if isinstance(date, str) else date.isoformat()
+        if isinstance(value, dict):
+            codes = [value["local"]]
+        elif isinstance(value, list):
+            codes = [item["local"] for item in value]
+        else:
+            codes = [as_text(row[rule.columns[0].name])]
+        return tuple(found for code in codes if (found := table.find(code, day)) is not None)
+
+
+def compile_mapping(feed: Feed, *, boundary: Boundary | None = None) -> Mapper:
+    """Compile a feed's mapping; `ConfigurationError` with one line a problem, all at once."""
+    mapper, problems = _compile(feed, boundary)
+    if mapper is None:
+        raise ConfigurationError("\n".join(map(str, problems)))
+    return mapper
+
+
+def compile_mappings(forces: Iterable[Force], *, boundary: Boundary | None = None) -> dict[str, Mapper]:
+    """Compile every feed's mapping, by topic; `ConfigurationError` names the problems of all."""
+    mappers: dict[str, Mapper] = {}
+    problems: list[Problem] = []
+    for feed in (feed for force in forces for feed in force.feeds.values()):
+        mapper, found = _compile(feed, boundary)
+        problems += found
+        if mapper is not None:
+            mappers[feed.topic] = mapper
+    if problems:
+        raise ConfigurationError("\n".join(map(str, problems)))
+    return mappers
+
+
+def check_mapping(feed: Feed) -> list[str]:
+    """Every problem of a feed's mapping, one a line; none where it compiles."""
+    return [str(problem) for problem in _compile(feed, None)[1]]
+
+
+def _compile(feed: Feed, boundary: Boundary | None) -> tuple[Mapper | None, list[Problem]]:
+    alliance = read_schema(SCHEMAS / DOMAINS[feed.domain].schema)
+    reader = RuleReader(feed, alliance, read_row(feed.schema), boundary)
+    return (None, reader.problems) if reader.problems else (Mapper(feed, alliance, reader), [])
+
+
+def _make(feed: Feed, alliance: Node, reader: RuleReader) -> Make:
+    domain = DOMAINS[feed.domain]
+    force, mapping_version, shares_restricted = feed.force, reader.version, feed.shares_restricted
+    prefix = record_id(domain.noun, force, None, "")
+    has_system = domain.noun_has_system
+    blank = {**alliance.blank, "force": force, "mapping_version": mapping_version}
+    restricted_rule, fields = _fields(alliance, reader.rules)
+
+    def make(envelope: Envelope, topic: str, partition: int, offset: int) -> Record:
+        urn, key, system = envelope["record_id"], envelope["key"], envelope["system"]
+        if not key or urn != (f"{prefix}{system}:{key}" if has_system else prefix + key):
+            raise BadRecordError(_not_named(key))
+        record = blank.copy()
+        record["id"] = urn
+        record["system"] = system
+        record["source_key"] = key
+        record["source_version"] = envelope["source_version"]
+        record["provenance"] = {
+            "source_position": envelope["source_position"],
+            "raw_topic": topic,
+            "raw_partition": partition,
+            "raw_offset": offset,
+            "read_at": envelope["read_at"],
+            "changed_at": envelope["changed_at"],
+        }
+        row = envelope["row"]
+        if envelope["deleted"]:
+            record["deleted"] = True
+            if is_bare(row):
+                return record
+        flags: Flags = []
+        if restricted_rule is not None and restricted_rule(row, flags):
+            record["restricted"] = True
+            if not shares_restricted:
+                record["flags"] = flags
+                return record
+        for name, value in fields:
+            record[name] = value(row, flags)
+        record["flags"] = flags
+        return record
+
+    return make
+
+
+def is_bare(row: Row) -> bool:
+    """Whether a row states nothing, as that of a deletion known only by its key."""
+    return all(value is None for value in row.values())
+
+
+def _not_named(key: str) -> str:
+    if not key:
+        return "The row has no key, so it cannot be told from others. Give it one in its system."
+    return (
+        "The record id does not name this force and key. The event was written by another feed; find who did."
+    )
+
+
+def _fields(alliance: Node, rules: Iterable[Rule]) -> tuple[Value | None, tuple[tuple[str, Value], ...]]:
+    """The rule that tells restricted records, and for each other top field the function that makes it."""
+    below: dict[str, list[Rule]] = defaultdict(list)
+    for rule in rules:
+        below[rule.target.path.split(".")[0]].append(rule)
+    restricted = [rule.made.value for rule in below.pop("restricted", [])]
+    fields = tuple((name, _field(alliance.fields[name], found)) for name, found in below.items())
+    return (restricted[0] if restricted else None), fields
+
+
+def _field(node: Node, rules: Sequence[Rule]) -> Value:
+    """Make the function for one field: a single rule's own, or one that puts a record together."""
+    first = rules[0]
+    if first.target is node and set(first.leaves) == set(node.leaves()):
+        return first.made.value
+    below: dict[str, list[Rule]] = defaultdict(list)
+    for rule in rules:
+        if rule.target is not node:
+            below[rule.target.path.removeprefix(f"{node.path}.").split(".")[0]].append(rule)
+    parts = tuple(rule.made.value for rule in rules if rule.target is node)
+    fields = tuple((name, _field(node.fields[name], found)) for name, found in below.items())
+    blank = node.blank
+
+    def value(row: Row, flags: Flags) -> Record:
+        record = blank.copy()
+        for part in parts:
+            record.update(part(row, flags))
+        for name, field in fields:
+            record[name] = field(row, flags)
+        return record  # type: ignore[no-any-return]
+
+    return value

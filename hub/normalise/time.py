@@ -1,0 +1,307 @@
+"""British local time: the text is kept, and beside it the instants it can mean.
+
+An hour a year is repeated (two instants), one is left out (none). Reading is by position in a
+fixed-width form: a date's midnight is worked out once and remembered, the time of day is looked up.
+"""
+
+import datetime as dt
+import re
+from collections.abc import Callable
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator
+
+from hub.normalise.flags import Flags, Row, Value, as_text, flag
+from hub.normalise.rule import Made, Options, Site, Transform
+
+LONDON = ZoneInfo("Europe/London")
+EARLIEST_YEAR, LATEST_YEAR = 1900, 2199
+MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+
+_EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001  # UTC, like the instants counted from it
+_MICRO = dt.timedelta(microseconds=1)
+_MOST_DAYS = 4096
+
+Time = dict[str, str | int | None]
+_PATTERNS = {
+    "%Y": r"(?P<Y>[0-9]{4})",
+    "%m": r"(?P<m>[0-9]{2})",
+    "%b": r"(?P<b>[A-Za-z]{3})",
+    "%d": r"(?P<d>[0-9]{2})",
+    "%H": r"(?P<H>[0-9]{2})",
+    "%M": r"(?P<M>[0-9]{2})",
+    "%S": r"(?P<S>[0-9]{2})",
+}
+_WIDTHS = {"%Y": 4, "%b": 3}
+
+BLANK_TIME: Time = {"local": "", "earliest": None, "latest": None}
+
+
+class Days(dict[str, int | None]):
+    """The UTC midnight, in microseconds, of each date text whose day has one offset all through.
+
+    None for a day on which the clocks change and for a text that is no date.
+    """
+
+    def __init__(self, form: "Form") -> None:
+        super().__init__()
+        self._form = form
+
+    def __missing__(self, text: str) -> int | None:
+        if len(self) >= _MOST_DAYS:
+            self.clear()
+        date = self._form.date(text)
+        result = self[text] = None if isinstance(date, str) else _plain_midnight(date)
+        return result
+
+
+class Form:
+    """A fixed-width form of a date, or of a date with a time of day after it.
+
+    Made of %Y, %m or %b, %d, then %H, %M and perhaps %S, with any text between.
+    """
+
+    def __init__(self, form: str) -> None:
+        self.text = form
+        directives = re.findall(r"%.", form)
+        unknown = [each for each in directives if each not in _PATTERNS]
+        if unknown:
+            raise ValueError(f"'{unknown[0]}' is not known; use {', '.join(_PATTERNS)}")
+        months = {"%m", "%b"} & set(directives)
+        date, clock = form, ""
+        if "%H" in directives:
+            # The separator between date and time belongs to the time.
+            start = max(form.rfind(d) for d in ("%Y", "%m", "%b", "%d")) + 2
+            date, clock = form[:start], form[start:]
+        needed = ({"%Y", "%d", *months}, {"%H", "%M"} if clock else set())
+        got = re.findall(r"%.", date), re.findall(r"%.", clock)
+        if len(months) != 1 or set(got[0]) != needed[0] or set(got[1]) - {"%S"} != needed[1]:
+            raise ValueError("a form states %Y, %m or %b and %d, then may state %H, %M and %S")
+        if len(got[0]) + len(got[1]) != len(directives) or len(set(directives)) != len(directives):
+            raise ValueError("a form states each part once, the date before the time of day")
+        self.has_clock = bool(clock)
+        self.width = _width(date)
+        self._date, self._clock = _pattern(date), _pattern(clock)
+        head, seconds, tail = clock.partition("%S")
+        if clock and not ("%H" in head and "%M" in head):
+            raise ValueError("seconds stand after hours and minutes")
+        self.head_width = self.width + _width(head)
+        self.heads = {
+            head.replace("%H", f"{m // 60:02}").replace("%M", f"{m % 60:02}"): m * 60_000_000
+            for m in range(1440)
+        }
+        self.tails = {f"{s:02}{tail}": s * 1_000_000 for s in range(60)} if seconds else {"": 0}
+        self.days = Days(self)
+
+    def date(self, text: str) -> dt.date | str:
+        """Read the date, or name the problem."""
+        found = self._date.fullmatch(text)
+        if found is None:
+            return "not_a_date"
+        parts = found.groupdict()
+        if "b" in parts:
+            name = parts["b"].upper()
+            if name not in MONTHS:
+                return "no_such_date"
+            parts["m"] = str(MONTHS.index(name) + 1)
+        try:
+            date = dt.date(int(parts["Y"]), int(parts["m"]), int(parts["d"]))
+        except ValueError:
+            return "no_such_date"
+        return date if EARLIEST_YEAR <= date.year <= LATEST_YEAR else "out_of_range"
+
+    def read(self, text: str) -> dt.datetime | str:
+        """Read the local date and time, or name the problem."""
+        date = self.date(text[: self.width])
+        if isinstance(date, str):
+            return date
+        found = self._clock.fullmatch(text[self.width :])
+        if found is None:
+            return "not_a_date"
+        hour, minute, second = (int(found.groupdict().get(name) or 0) for name in "HMS")
+        try:
+            return dt.datetime.combine(date, dt.time(hour, minute, second))
+        except ValueError:
+            return "no_such_time"
+
+
+def instants(local: dt.datetime) -> tuple[int, int] | None:
+    """The first and last instant a British local time can mean, in microseconds UTC; None where none."""
+    found = []
+    for fold in (0, 1):
+        aware = local.replace(tzinfo=LONDON, fold=fold)
+        utc = aware.astimezone(dt.UTC)
+        if utc.astimezone(LONDON).replace(tzinfo=None, fold=0) == local:
+            found.append(_micros(utc.replace(tzinfo=None)))
+    return (min(found), max(found)) if found else None
+
+
+def _micros(utc: dt.datetime) -> int:
+    return (utc - _EPOCH) // _MICRO
+
+
+def _plain_midnight(date: dt.date) -> int | None:
+    ends = (dt.datetime.combine(date, dt.time()), dt.datetime.combine(date, dt.time(23, 59, 59)))
+    offsets = {end.replace(tzinfo=LONDON, fold=fold).utcoffset() for end in ends for fold in (0, 1)}
+    if len(offsets) > 1:
+        return None
+    offset = offsets.pop()
+    assert offset is not None
+    return _micros(ends[0] - offset)
+
+
+def _width(form: str) -> int:
+    return sum(_WIDTHS.get(part, 2) if part.startswith("%") else len(part) for part in _parts(form))
+
+
+def _pattern(form: str) -> re.Pattern[str]:
+    return re.compile("".join(_PATTERNS.get(part) or re.escape(part) for part in _parts(form)))
+
+
+def _parts(form: str) -> list[str]:
+    return re.findall(r"%.|[^%]+", form)
+
+
+def _with_clock(form: str) -> str:
+    if not Form(form).has_clock:
+        raise ValueError("a time of day is missing; add %H and %M, or use by = 'date'")
+    return form
+
+
+def _without_clock(form: str) -> str:
+    if Form(form).has_clock:
+        raise ValueError("only a date is taken here; leave %H, %M and %S out")
+    return form
+
+
+DateText = Annotated[str, AfterValidator(_without_clock)]
+
+
+class LocalTimeOptions(Options):
+    format: Annotated[str, AfterValidator(_with_clock)]
+
+
+class DateOptions(Options):
+    format: DateText
+
+
+class InstantOptions(Options):
+    pass
+
+
+def local_time(options: LocalTimeOptions, site: Site) -> Made:
+    """Compile the reading of a British local time into `local`, `earliest` and `latest`."""
+    site.target_has(*BLANK_TIME)
+    column, form = site.column("string"), Form(options.format)
+    days, heads, tails = form.days, form.heads, form.tails
+    cut, second_cut, doubtful = form.width, form.head_width, _doubtful(form, site.target.path)
+
+    def value(row: Row, flags: Flags) -> Time:
+        text = row[column]
+        if not text:
+            return BLANK_TIME
+        try:
+            at = days[text[:cut]] + heads[text[cut:second_cut]] + tails[text[second_cut:]]  # type: ignore[operator]
+        except (KeyError, TypeError):
+            return doubtful(text, flags)
+        return {"local": text, "earliest": at, "latest": at}
+
+    return Made(value, tuple(BLANK_TIME))
+
+
+def _doubtful(form: Form, path: str) -> Callable[[str, Flags], Time]:
+    """Read what the quick way could not: days of clock changes, blanks around the text, and mistakes."""
+
+    def value(text: str, flags: Flags) -> Time:
+        stripped = text.strip()
+        if not stripped:
+            return BLANK_TIME
+        local = form.read(stripped)
+        found = None if isinstance(local, str) else instants(local)
+        if found is None:
+            flags.append(flag(path, local if isinstance(local, str) else "missing_hour", text))
+            return {"local": text, "earliest": None, "latest": None}
+        if found[0] != found[1]:
+            flags.append(flag(path, "repeated_hour", text))
+        return {"local": text, "earliest": found[0], "latest": found[1]}
+
+    return value
+
+
+def instant(_options: InstantOptions, site: Site) -> Made:
+    """Compile the reading of an ISO 8601 instant that states its offset."""
+    site.target_has(*BLANK_TIME)
+    column, path = site.column("string"), site.target.path
+
+    def value(row: Row, flags: Flags) -> Time:
+        text = as_text(row[column])
+        if not text.strip():
+            return BLANK_TIME
+        found = _instant(text.strip())
+        if isinstance(found, str):
+            flags.append(flag(path, found, text))
+            return {"local": text, "earliest": None, "latest": None}
+        return {"local": text, "earliest": found, "latest": found}
+
+    return Made(value, tuple(BLANK_TIME))
+
+
+def _instant(text: str) -> int | str:
+    try:
+        aware = dt.datetime.fromisoformat(text)
+    except ValueError:
+        return "not_a_date"
+    if aware.tzinfo is None:
+        return "not_a_date"
+    if not EARLIEST_YEAR <= aware.year <= LATEST_YEAR:
+        return "out_of_range"
+    return _micros(aware.astimezone(dt.UTC).replace(tzinfo=None))
+
+
+def date(options: DateOptions, site: Site) -> Made:
+    """Compile the reading of a date into YYYY-MM-DD."""
+    site.target_is("string")
+    return Made(date_value(site.column("string"), options.format, site.target.path))
+
+
+def date_value(column: str, form_text: str, path: str) -> Value:
+    """Make a function that reads a column's date as YYYY-MM-DD; blank and a flag where it is none."""
+    read = read_date(form_text, path)
+
+    def value(row: Row, flags: Flags) -> str:
+        text = row[column]
+        return read(text, flags) if text else ""
+
+    return value
+
+
+def read_date(form_text: str, path: str) -> Callable[[str, Flags], str]:
+    """Make a function that reads a date text as YYYY-MM-DD; blank and a flag where it is none."""
+    form, known = Form(form_text), dict[str, str]()
+
+    def read(text: str, flags: Flags) -> str:
+        found = known.get(text)
+        if found is not None:
+            return found
+        stripped = text.strip()
+        day = form.date(stripped) if stripped else "blank"
+        if isinstance(day, str):
+            if stripped:
+                flags.append(flag(path, day, text))
+            return ""
+        result = day.isoformat()
+        if text == stripped:
+            if len(known) >= _MOST_DAYS:
+                known.clear()
+            known[text] = result
+        return result
+
+    return read
+
+
+TRANSFORMS = {
+    "local_time": Transform("British local time in a fixed-width `format`.", LocalTimeOptions, local_time),
+    "instant": Transform("An ISO 8601 instant with its offset.", InstantOptions, instant),
+    "date": Transform("A date in a fixed-width `format`, as YYYY-MM-DD.", DateOptions, date),
+}
