@@ -1,0 +1,72 @@
+"""`alliance-hub demo`: the whole hub on stand-ins for the legacy systems, watched or alone."""
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from connectors.standins.street import find_street_files
+from hub.cli.options import takes_settings
+from hub.cli.parts import Parts
+from hub.cli.trial import Trial
+from hub.config import Settings
+from hub.errors import ConfigurationError
+
+_UNITS = {"s": 1, "m": 60, "h": 3600}
+
+
+@takes_settings
+def demo(
+    settings: Settings,
+    for_: Annotated[str | None, typer.Option("--for", help="Run so long (30s, 5m, 1h), then end.")] = None,
+    street: Annotated[
+        Path | None, typer.Option(help="Folder of data.police.uk street files to fill the systems with.")
+    ] = None,
+    report: Annotated[Path | None, typer.Option(help="Write the reconciliation to this file.")] = None,
+    skip_unknown: Annotated[
+        bool, typer.Option("--skip-unknown", help="Leave out files of forces not configured.")
+    ] = False,
+    rate: Annotated[float, typer.Option(min=0.01, help="Changes a second in the legacy systems.")] = 5.0,
+) -> None:
+    """Run the whole hub on stand-ins for the legacy systems of every force.
+
+    With --for or --street it ends by itself, prints the reconciliation, and exits with 1 where
+    that does not balance; else it runs until stopped.
+    """
+    _check(settings, for_, street, report)
+    duration = read_duration(for_) if for_ else None
+    files, skipped = (
+        find_street_files(street, Parts(settings).forces, skip_unknown=skip_unknown) if street else ([], [])
+    )
+    with Trial(settings, files, rate=None if street else rate) as trial:
+        going_on = trial.announce()
+        if going_on and not street:
+            going_on = trial.watch(duration)
+        if street or duration is not None:
+            balanced = going_on and trial.reconcile(skipped, report)
+        else:
+            balanced = True
+    raise typer.Exit(0 if balanced and not trial.failed else 1)
+
+
+def read_duration(text: str) -> float:
+    """Read a duration such as 30s, 5m or 1h, in seconds."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text)
+    if match is None:
+        raise ConfigurationError(f"'{text}' is no duration; write 30s, 5m or 1h.")
+    return float(match[1]) * _UNITS[match[2]]
+
+
+def _check(settings: Settings, for_: str | None, street: Path | None, report: Path | None) -> None:
+    problems = []
+    if for_ and street:
+        problems.append("Give --for or --street: street files are loaded once, and then all is still.")
+    if report and not (for_ or street):
+        problems.append("--report needs --for or --street: there is no report before the end.")
+    if report and not report.parent.is_dir():
+        problems.append(f"--report {report}: there is no folder '{report.parent}'.")
+    if settings.tokens_file:
+        problems.append("The demo serves made-up people to this machine alone; leave tokens_file out.")
+    if problems:
+        raise ConfigurationError("\n".join(problems))

@@ -1,0 +1,177 @@
+"""A trial of the whole hub in one process, on stand-ins for the legacy systems."""
+
+import json
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any, Self
+
+import typer
+from rich.console import Console
+
+from connectors.standins.busy import Busy
+from connectors.standins.legacy import LegacySystems
+from connectors.standins.street import StreetFile, load_street_file
+from hub.cli.process import Process, start_all
+from hub.cli.progress import Progress, table
+from hub.cli.reconcile import make_report, take_accounts
+from hub.config import Settings, SourceSettings
+from hub.errors import FatalError
+from hub.view.query import Query
+
+CATCH_UP_SECONDS = 600
+"""How long the hub may take, with nothing new coming, until all is visible."""
+
+_WIDTH = 150
+"""Columns of what is printed where no terminal says its width."""
+
+
+class Trial:
+    """Stand-ins filled with `files` and kept busy at `rate` (None: still), and the hub that reads them.
+
+    What both keep is in the state folder, and the next trial there goes on with it.
+    """
+
+    def __init__(self, settings: Settings, files: Sequence[StreetFile], *, rate: float | None) -> None:
+        self.failed = False
+        self._began = time.monotonic()
+        self._settings = settings
+        self._files = files
+        self._rate = rate
+        self._console = Console(width=None if sys.stdout.isatty() else _WIDTH)
+        self._open = ExitStack()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            self._start(stack)
+            self._open = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+
+    def announce(self) -> bool:
+        """Print the address once records can be seen there; False where it was stopped before."""
+        deadline = time.monotonic() + CATCH_UP_SECONDS
+        while not any(n["visible"] for of in self._query.counts().values() for n in of.values()):
+            if self._is_over(0.1):
+                return False
+            if time.monotonic() > deadline:
+                raise FatalError(
+                    f"Nothing was visible within {CATCH_UP_SECONDS} s; the log says what stopped."
+                )
+        self._console.print(self._process.address, highlight=False)
+        return True
+
+    def watch(self, duration: float | None) -> bool:
+        """Show the progress for so long, or until stopped; False where it was stopped before the end."""
+        end = None if duration is None else time.monotonic() + duration
+        with self._progress() as progress:
+            while end is None or time.monotonic() < end:
+                progress.show()
+                if self._is_over(0.1):
+                    return False
+        return True
+
+    def reconcile(self, skipped: Sequence[str], file: Path | None) -> bool:
+        """Still the legacy systems, wait until all is visible, write the report; whether it balances."""
+        if self._busy is not None:
+            self._busy.stop()
+        if not self._catch_up():
+            return False
+        accounts = take_accounts(self._process.parts, self._feeds, self._legacy.count, self._process.address)
+        report = make_report(accounts, skipped=skipped, elapsed_seconds=time.monotonic() - self._began)
+        self._tell(report)
+        if file is not None:
+            file.write_text(json.dumps(report, indent=2) + "\n", "utf-8")
+        return bool(report["balanced"])
+
+    def _start(self, stack: ExitStack) -> None:
+        process = Process(self._settings)
+        self._legacy = LegacySystems(self._settings.state / "legacy", process.parts.forces)
+        stack.callback(self._legacy.close)
+        for file in self._files:
+            load_street_file(self._legacy, file)
+        self._legacy.finish()
+        self._process = Process(self._settings.model_copy(update={"sources": self._sources()}))
+        stack.callback(self._stop)
+        start_all(self._process)
+        stack.enter_context(_signals(self._process.stop_asked.set))
+        self._feeds = self._process.parts.feeds()
+        self._query = Query(self._process.parts.store, self._process.parts.codec)
+        self._busy = None if self._rate is None else Busy(self._legacy, rate=self._rate)
+        if self._busy is not None:
+            self._busy.start()
+            stack.callback(self._busy.stop)
+
+    def _catch_up(self) -> bool:
+        """Wait until every feed is complete up to now; False where it was stopped before."""
+        still_since = time.time_ns() // 1000
+        deadline = time.monotonic() + CATCH_UP_SECONDS
+        with self._progress() as progress:
+            while behind := self._behind(still_since):
+                progress.show()
+                if self._is_over(0.1):
+                    return False
+                if time.monotonic() > deadline:
+                    raise FatalError(
+                        f"Not everything was visible within {CATCH_UP_SECONDS} s: {', '.join(behind)} behind."
+                    )
+        return True
+
+    def _behind(self, instant: int) -> list[str]:
+        fresh = {(f.force, f.domain): f.complete_to or 0 for f in self._query.freshness()}
+        return [str(feed) for feed in self._feeds if fresh.get((feed.force, feed.domain), 0) < instant]
+
+    def _is_over(self, pause: float) -> bool:
+        """Whether a signal or a failure ended it; waits a little for that."""
+        broken = self._process.health.failures() or (self._busy is not None and self._busy.error is not None)
+        return self._process.stop_asked.wait(pause) or bool(broken)
+
+    def _tell(self, report: dict[str, Any]) -> None:
+        self._console.print(table(report))
+        for name in report["skipped"]:
+            self._console.print(f"skipped: {name}", highlight=False)
+        for fault in report["failing"]:
+            self._console.print(f"does not balance: {fault}", highlight=False)
+
+    def _progress(self) -> Progress:
+        return Progress(self._query, list(self._process.parts.forces), self._console)
+
+    def _sources(self) -> dict[str, dict[str, SourceSettings]]:
+        return {
+            force: {
+                domain: SourceSettings(location=location, secret_file=None)
+                for domain, location in places.items()
+            }
+            for force, places in self._legacy.locations().items()
+        }
+
+    def _stop(self) -> None:
+        self.failed = self._process.stop() != 0
+        for name, problem in self._process.health.failures().items():
+            typer.echo(f"alliance-hub: {name}: {problem}", err=True)
+
+
+@contextmanager
+def _signals(act: Callable[[], None]) -> Iterator[None]:
+    """Have Ctrl-C and SIGTERM call `act` meanwhile, where this is the main thread."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        act()
+
+    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
