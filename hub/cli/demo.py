@@ -39,14 +39,10 @@ def demo(
     files, skipped = (
         find_street_files(street, Parts(settings).forces, skip_unknown=skip_unknown) if street else ([], [])
     )
+    ends = street is not None or duration is not None
     with Trial(settings, files, rate=None if street else rate) as trial:
-        going_on = trial.announce()
-        if going_on and not street:
-            going_on = trial.watch(duration)
-        if street or duration is not None:
-            balanced = going_on and trial.reconcile(skipped, report)
-        else:
-            balanced = True
+        whole = trial.announce() and (street is not None or trial.watch(duration))
+        balanced = whole and trial.reconcile(skipped, report) if ends else True
     raise typer.Exit(0 if balanced and not trial.failed else 1)
 
 

@@ -17,6 +17,7 @@ from rich.console import Console
 from connectors.standins.busy import Busy
 from connectors.standins.legacy import LegacySystems
 from connectors.standins.street import StreetFile, load_street_file
+from hub.cli.parts import Parts
 from hub.cli.process import Process, start_all
 from hub.cli.progress import Progress, table
 from hub.cli.reconcile import make_report, take_accounts
@@ -92,8 +93,7 @@ class Trial:
         return bool(report["balanced"])
 
     def _start(self, stack: ExitStack) -> None:
-        process = Process(self._settings)
-        self._legacy = LegacySystems(self._settings.state / "legacy", process.parts.forces)
+        self._legacy = LegacySystems(self._settings.state / "legacy", Parts(self._settings).forces)
         stack.callback(self._legacy.close)
         for file in self._files:
             load_street_file(self._legacy, file)
