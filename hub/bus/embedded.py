@@ -50,6 +50,7 @@ class EmbeddedBus:
         self._topics = Topics(self._reader)
         self._upkeep = Upkeep(self._folder, self._reader, self._commits, self._topics)
         self._consumers: set[EmbeddedConsumer] = set()
+        self._closed = False
 
     @property
     def url(self) -> str:
@@ -123,6 +124,9 @@ class EmbeddedBus:
         self._upkeep.run(time.time() if now is None else now)
 
     def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
         for consumer in list(self._consumers):
             consumer.close()
         self._upkeep.close()

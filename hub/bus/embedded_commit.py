@@ -2,6 +2,7 @@
 
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from hub.bus.embedded_locks import WriteLock
 from hub.errors import FatalError, HubError
 
 _CHECKPOINT_MILLISECONDS = 100
+_CHECKPOINT_EVERY_SECONDS = 1.0
 
 Work = Callable[[sqlite3.Connection], None]
 
@@ -37,6 +39,7 @@ class Commits:
         self._arriving = threading.Lock()
         self._waiting: list[_Job] = []
         self._closed = False
+        self._empty_after = 0.0
         with lock.held():
             self._connection = connect(path, limit_mb=limit_mb)
 
@@ -83,7 +86,8 @@ class Commits:
 
     def _bound_wal(self) -> None:
         """Empty the log where slow readers have let it grow; if one still reads, a later commit will."""
-        if self._wal.stat().st_size > 2 * WAL_LIMIT_BYTES:
+        if self._wal.stat().st_size > 2 * WAL_LIMIT_BYTES and time.monotonic() > self._empty_after:
+            self._empty_after = time.monotonic() + _CHECKPOINT_EVERY_SECONDS
             self._connection.execute(f"PRAGMA busy_timeout = {_CHECKPOINT_MILLISECONDS}")
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
             self._connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000:.0f}")
