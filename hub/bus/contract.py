@@ -99,8 +99,8 @@ class Producer(Protocol):
 
         Without `partition`, Java's default partitioner (murmur2 of the key) decides.
         Without `timestamp` (milliseconds since 1970 UTC), it is the time of sending; retention
-        counts from it. A record above `RECORD_LIMIT_BYTES`, or without a key on a compacted topic,
-        is refused with `BadRecordError`, by the commit at the latest. An unknown topic is a
+        counts from it. A record above `RECORD_LIMIT_BYTES`, without a key on a compacted topic, or
+        with neither key nor value is refused with `BadRecordError`; the transaction stays open. An unknown topic is a
         `ConfigurationError` that names `alliance-hub topics apply`.
         """
         ...
@@ -110,7 +110,11 @@ class Producer(Protocol):
         ...
 
     def commit(self) -> None:
-        """Make the transaction durable and visible. All of it or none; returns when it is durable."""
+        """Make the transaction durable and visible. All of it or none; returns when it is durable.
+
+        After a `TransientError` the transaction is closed, and whether it was committed is not
+        known: read back what is committed (offsets, positions) before doing the work again.
+        """
         ...
 
     def abort(self) -> None:

@@ -1,0 +1,219 @@
+"""Questions to the brokers and orders about topics and groups, over one shared connection."""
+
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar, cast
+
+import kafka.errors as told
+import tenacity
+from kafka import IsolationLevel, KafkaAdminClient, OffsetSpec
+from kafka import TopicPartition as KafkaPartition
+from kafka.admin import ConfigResource, ConfigResourceType, MemberToRemove
+from kafka.structs import OffsetAndMetadata
+
+from hub.bus.contract import RECORD_LIMIT_BYTES, Offset, TopicPartition, TopicSpec
+from hub.bus.kafka_errors import translate, translated, unreachable
+from hub.bus.kafka_url import KafkaAddress
+from hub.errors import ConfigurationError, FatalError, TransientError
+
+T = TypeVar("T")
+
+START_MS = 10_000
+"""How long a first connection is tried."""
+
+_TOPIC_LIMIT_BYTES = RECORD_LIMIT_BYTES + 1024 * 1024
+_FOR_EVER = "-1"
+_LONGEST = 2**63 - 1
+
+
+class Transaction(NamedTuple):
+    """Who owns a transactional id: each new owner raises the epoch."""
+
+    producer_id: int
+    epoch: int
+    state: str
+
+    @property
+    def settled(self) -> bool:
+        return not self.state.startswith("Prepare")
+
+
+class KafkaAdmin:
+    def __init__(self, address: KafkaAddress) -> None:
+        self.address = address
+        self._lock = threading.Lock()
+        self._client: Any = None
+        self._partitions: dict[str, int] = {}
+
+    def partitions(self, topic: str) -> int:
+        """How many partitions a topic has; that never changes, so it is asked once."""
+        if topic not in self._partitions:
+            told_of = self._ask("looking for topics", lambda c: c.describe_topics([topic]))[0]
+            if told_of["error_code"] == told.UnknownTopicOrPartitionError.errno:
+                raise ConfigurationError(
+                    f"Kafka at {self.address} has no topic '{topic}'; make it: `alliance-hub topics apply`."
+                )
+            if not told_of["partitions"]:
+                raise TransientError(f"topic '{topic}' on Kafka at {self.address} is not ready.")
+            self._partitions[topic] = len(told_of["partitions"])
+        return self._partitions[topic]
+
+    def compacted(self, topic: str) -> bool:
+        """Whether a topic keeps the newest record of each key, and so takes none without a key."""
+        resource = ConfigResource(ConfigResourceType.TOPIC, topic)
+        answer = self._ask("describing topics", lambda c: c.describe_configs([resource], config_filter="all"))
+        return "compact" in answer["topic"][topic]["cleanup.policy"]["value"]
+
+    def all_partitions(self, topics: Iterable[str]) -> list[KafkaPartition]:
+        return [KafkaPartition(topic, n) for topic in topics for n in range(self.partitions(topic))]
+
+    def create_topics(self, specs: Sequence[TopicSpec]) -> None:
+        present = self._ask("listing topics", lambda c: c.list_topics())
+        wanted = {s.name: _creation(s) for s in specs if s.name not in present}
+        if not wanted:
+            return
+        try:
+            self._ask("making topics", lambda c: c.create_topics(wanted))
+        except FatalError as error:
+            if not isinstance(error.__cause__, told.TopicAlreadyExistsError):
+                raise
+        self._ask("waiting for topics", lambda c: c.wait_for_topics(list(wanted)))
+
+    def alter_topics(self, specs: Sequence[TopicSpec]) -> None:
+        resources = [ConfigResource(ConfigResourceType.TOPIC, s.name, configs=_settings(s)) for s in specs]
+        if resources:
+            self._ask("changing topics", lambda c: c.alter_configs(resources))
+
+    def describe_topics(self) -> dict[str, TopicSpec]:
+        topics = self._ask("describing topics", lambda c: c.describe_topics())
+        ours = {topic["name"]: topic["partitions"] for topic in topics if not topic["is_internal"]}
+        resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in ours]
+        if not resources:
+            return {}
+        answer = self._ask("describing topics", lambda c: c.describe_configs(resources, config_filter="all"))
+        settings = answer["topic"]
+        return {name: _spec(name, partitions, settings[name]) for name, partitions in ours.items()}
+
+    def end_offsets(self, topics: Sequence[str]) -> dict[TopicPartition, int]:
+        """Where committed records end: an open transaction holds the end back."""
+        wanted = dict.fromkeys(self.all_partitions(topics), OffsetSpec.LATEST)
+        ends = self._ask(
+            "asking for end offsets",
+            lambda c: c.list_partition_offsets(wanted, isolation_level=IsolationLevel.READ_COMMITTED),
+        )
+        return {TopicPartition(*tp): ends[tp].offset for tp in wanted}
+
+    def group_offsets(self, group: str, topics: Sequence[str]) -> dict[TopicPartition, Offset]:
+        wanted = self.all_partitions(topics)
+        answer = self._ask("asking for a group's offsets", lambda c: c.list_group_offsets({group: wanted}))
+        return {
+            TopicPartition(*tp): Offset(kept.offset, kept.metadata or "")
+            for tp, kept in answer[group].items()
+            if kept.offset >= 0
+        }
+
+    def reset_group(self, group: str, offsets: Mapping[TopicPartition, Offset]) -> None:
+        wanted = kafka_offsets(offsets)
+        answer = self._ask("setting a group's offsets", lambda c: c.alter_group_offsets(group, wanted))
+        refused = {error for error in answer.values() if error is not told.NoError}
+        if told.UnknownMemberIdError in refused:
+            raise FatalError(f"group '{group}' on Kafka at {self.address} has members; stop them first.")
+        for error in refused:
+            raise translate(error(), f"setting the offsets of group '{group}'", str(self.address))
+
+    def remove_member(self, group: str, member: str, instance: str) -> None:
+        """Let a stable member leave at once, unless another process has taken over its identity."""
+        leaving = MemberToRemove(member_id=member, group_instance_id=instance)
+        self._ask("leaving a group", lambda c: c.remove_group_members(group, [leaving]))
+
+    def transaction(self, transactional_id: str) -> Transaction:
+        """Who owns the id, once nothing is being ended there."""
+        ask = tenacity.Retrying(
+            retry=tenacity.retry_if_result(lambda found: not found.settled),
+            wait=tenacity.wait_fixed(0.02),
+            stop=tenacity.stop_after_delay(START_MS / 1000),
+            retry_error_callback=lambda attempt: cast("tenacity.Future", attempt.outcome).result(),
+        )
+        found: Transaction = ask(self._transaction, transactional_id)
+        return found
+
+    def close(self) -> None:
+        with self._lock:
+            if self._client is not None:
+                self._client.close()
+                self._client = None
+
+    def _transaction(self, transactional_id: str) -> Transaction:
+        answer = self._ask("asking for a transaction", lambda c: c.describe_transactions([transactional_id]))
+        found = answer[transactional_id]
+        return Transaction(found.producer_id, found.producer_epoch, found.state.value)
+
+    def _ask(self, doing: str, ask: Callable[[Any], T]) -> T:
+        """Ask, again while the brokers are only not ready (a first group's topic is made on demand)."""
+        patient = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(told.RetriableError),
+            wait=tenacity.wait_random_exponential(0.05, max=0.5),
+            stop=tenacity.stop_after_delay(START_MS / 1000),
+            reraise=True,
+        )
+        with self._lock, translated(doing, str(self.address)):
+            return patient(ask, self._connected())
+
+    def _connected(self) -> Any:
+        if self._client is None:
+            try:
+                self._client = KafkaAdminClient(
+                    bootstrap_servers=list(self.address.servers),
+                    bootstrap_timeout_ms=START_MS,
+                    request_timeout_ms=START_MS,
+                    reconnect_backoff_max_ms=1000,
+                    **self.address.settings,
+                )
+            except told.RetriableError as error:
+                raise unreachable(str(self.address), error) from error
+        return self._client
+
+
+def kafka_offsets(offsets: Mapping[TopicPartition, Offset]) -> dict[KafkaPartition, OffsetAndMetadata]:
+    return {
+        KafkaPartition(*tp): OffsetAndMetadata(kept.offset, kept.metadata, -1) for tp, kept in offsets.items()
+    }
+
+
+def _creation(spec: TopicSpec) -> dict[str, Any]:
+    limits = {
+        "max.message.bytes": str(_TOPIC_LIMIT_BYTES),
+        # Else a source whose clock is ahead by an hour could send nothing.
+        "message.timestamp.after.max.ms": str(_LONGEST),
+    }
+    return {
+        "num_partitions": spec.partitions,
+        "replication_factor": spec.replication,
+        "configs": _settings(spec) | limits,
+    }
+
+
+def _settings(spec: TopicSpec) -> dict[str, str]:
+    kept_for = spec.retention_seconds
+    return {
+        "cleanup.policy": spec.cleanup,
+        "retention.ms": _FOR_EVER if kept_for is None else str(kept_for * 1000),
+        "min.compaction.lag.ms": str(spec.compaction_lag_seconds * 1000),
+        "delete.retention.ms": str(spec.tombstone_seconds * 1000),
+        "min.insync.replicas": str(spec.min_insync),
+    }
+
+
+def _spec(name: str, partitions: Sequence[Mapping[str, Any]], settings: Mapping[str, Any]) -> TopicSpec:
+    kept_ms = int(settings["retention.ms"]["value"])
+    cleanup = settings["cleanup.policy"]["value"]
+    return TopicSpec(
+        name=name,
+        partitions=len(partitions),
+        cleanup=cleanup,
+        retention_seconds=None if kept_ms < 0 or cleanup == "compact" else kept_ms // 1000,
+        replication=min(len(p["replica_nodes"]) for p in partitions),
+        min_insync=int(settings["min.insync.replicas"]["value"]),
+        compaction_lag_seconds=int(settings["min.compaction.lag.ms"]["value"]) // 1000,
+        tombstone_seconds=int(settings["delete.retention.ms"]["value"]) // 1000,
+    )

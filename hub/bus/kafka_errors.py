@@ -1,0 +1,91 @@
+"""What an error of Kafka means for the hub: the one place that decides what happens next."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import kafka.errors as told
+
+from hub.errors import (
+    BadRecordError,
+    ConfigurationError,
+    FatalError,
+    FencedError,
+    HubError,
+    TransientError,
+)
+
+_FENCED = (told.ProducerFencedError, told.InvalidProducerEpochError, told.FencedInstanceIdError)
+_BAD_RECORD = (
+    told.MessageSizeTooLargeError,
+    told.RecordListTooLargeError,
+    told.InvalidRecordError,
+    told.InvalidTimestampError,
+)
+_CONFIGURATION = (
+    told.AuthorizationError,
+    told.SaslAuthenticationFailedError,
+    told.UnsupportedSaslMechanismError,
+    told.KafkaConfigurationError,
+    told.UnsupportedVersionError,
+    told.InvalidTopicError,
+    told.InvalidPartitionsError,
+    told.InvalidReplicationFactorError,
+    told.InvalidConfigurationError,
+    told.InvalidTransactionTimeoutError,
+    told.InvalidSessionTimeoutError,
+    told.PolicyViolationError,
+)
+_TRANSIENT = (
+    told.RetriableError,
+    # The group moved on: poll again, and read on from what is committed.
+    told.CommitFailedError,
+    told.IllegalGenerationError,
+    told.UnknownMemberIdError,
+    told.RebalanceInProgressError,
+    # The transaction is lost, and another may succeed.
+    told.TransactionAbortedError,
+    told.TransactionAbortableError,
+    told.OutOfOrderSequenceNumberError,
+    told.UnknownProducerIdError,
+    told.InvalidTxnStateError,
+    told.InvalidProducerIdMappingError,
+    told.BrokerNotAvailableError,
+)
+
+_REMEDY = "another process uses this identity; stop one of the two, or give each its own `instance`"
+
+
+def translate(error: Exception, doing: str, address: str) -> HubError:
+    """Give the hub's error for Kafka's, with what was tried and where."""
+    if isinstance(error, HubError):
+        return error
+    what = f"{doing} on Kafka at {address} failed: {error}"
+    if isinstance(error, _FENCED):
+        return FencedError(f"{what}; {_REMEDY}.")
+    if isinstance(error, _BAD_RECORD):
+        return BadRecordError(what)
+    if isinstance(error, _CONFIGURATION):
+        return ConfigurationError(f"{what}.")
+    # kafka-python raises its bare root class when a request of a transaction ended in a way it
+    # does not name (a dropped connection, a timeout); whether we still own the identity is asked
+    # of the broker before the next transaction.
+    if isinstance(error, _TRANSIENT) or type(error) is told.KafkaError:
+        return TransientError(f"{what}.")
+    return FatalError(f"{what} ({type(error).__name__}).")
+
+
+@contextmanager
+def translated(doing: str, address: str) -> Iterator[None]:
+    """Raise the hub's errors for those that Kafka raises within."""
+    try:
+        yield
+    except told.KafkaError as error:
+        raise translate(error, doing, address) from error
+
+
+def unreachable(address: str, error: Exception) -> TransientError:
+    """Say that no broker answers, which at start is most often a wrong address."""
+    return TransientError(
+        f"no Kafka broker answers at {address} ({error}); start one with `make kafka`,"
+        " or set `bus` to where it is."
+    )

@@ -1,0 +1,301 @@
+"""Sending to Kafka in transactions, and keeping the transactional id ours.
+
+kafka-python leaves a producer unusable after some errors that pass (a request lost with its
+connection, a transaction that outlived its timeout). Such a producer is made anew within
+`begin`, but only after the broker has confirmed that nobody took over the id meanwhile:
+what a caller has read since its fencing stays true, or it gets `FencedError`.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from typing import Any
+
+import kafka.errors as told
+from kafka import KafkaProducer
+
+from hub.bus.contract import (
+    RECORD_LIMIT_BYTES,
+    Consumer,
+    Headers,
+    Offset,
+    TopicPartition,
+)
+from hub.bus.kafka_admin import START_MS, KafkaAdmin, Transaction, kafka_offsets
+from hub.bus.kafka_consumer import KafkaBusConsumer, refuse_long_metadata
+from hub.bus.kafka_errors import translate, translated, unreachable
+from hub.errors import BadRecordError, ConfigurationError, FatalError, FencedError, HubError, TransientError
+
+TRANSACTION_MS = 10_000
+"""The broker drops a transaction that is open for longer."""
+
+_DELIVERY_MS = 12_000
+_PATIENCE_SECONDS = 15
+"""How long a commit may take before it counts as failed; kafka-python itself would wait for ever."""
+
+_SETTINGS: Mapping[str, Any] = {
+    "acks": "all",
+    "transaction_timeout_ms": TRANSACTION_MS,
+    "request_timeout_ms": 10_000,
+    "delivery_timeout_ms": _DELIVERY_MS,
+    "max_block_ms": START_MS,
+    "bootstrap_timeout_ms": START_MS,
+    # A transaction must wait until the one before is wholly written, and asks again this often:
+    # kafka-python's own 100 ms is the p99 of a small transaction (measured; with 2 ms it is 10 ms).
+    "retry_backoff_ms": 2,
+    "reconnect_backoff_max_ms": 1000,
+    # A commit sends what lingers at once, so lingering costs no latency, and saves requests.
+    "linger_ms": 50,
+    "batch_size": 1024 * 1024,
+    "max_request_size": RECORD_LIMIT_BYTES + 1024 * 1024,
+    "metrics_enabled": False,
+}
+
+
+class KafkaBusProducer:
+    def __init__(self, transactional_id: str, admin: KafkaAdmin) -> None:
+        self._id = transactional_id
+        self._admin = admin
+        self._topics: set[str] = set()
+        self._sent: list[Any] = []
+        self._kept: list[tuple[KafkaBusConsumer, Mapping[TopicPartition, Offset]]] = []
+        self._since: float | None = None
+        self._outlived = False
+        self._closed = False
+        self._fenced: FencedError | None = None
+        self._kafka: Any = None
+        self._owned: Transaction | None = None
+        self._connect()
+
+    def begin(self) -> None:
+        self._refuse_closed()
+        if self._since is not None:
+            raise FatalError(f"producer '{self._id}' has a transaction open; commit or abort it first.")
+        if self._kafka is None:
+            self._connect()
+        try:
+            self._kafka.begin_transaction()
+        except told.KafkaError as error:
+            raise self._failed(error, "beginning a transaction") from error
+        self._sent = []
+        self._kept = []
+        self._since = time.monotonic()
+
+    def send(
+        self,
+        topic: str,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Headers = (),
+        *,
+        partition: int | None = None,
+        timestamp: int | None = None,
+    ) -> None:
+        self._open()
+        if topic not in self._topics:
+            self._admin.partitions(topic)
+            self._topics.add(topic)
+        if key is None:
+            self._refuse_keyless(topic, value)
+        size = len(value or b"") + len(key or b"")
+        if size > RECORD_LIMIT_BYTES // 2:
+            _refuse_large(topic, size, headers)
+        given = headers if isinstance(headers, list) else list(headers)
+        try:
+            self._sent.append(self._kafka.send(topic, value, key, given, partition, timestamp))
+        except told.MessageSizeTooLargeError as error:
+            raise translate(error, f"sending to topic '{topic}'", self._address) from error
+        except told.KafkaError as error:
+            raise self._failed(error, f"sending to topic '{topic}'") from error
+        except ValueError as error:
+            raise ConfigurationError(f"topic '{topic}' on Kafka at {self._address}: {error}.") from error
+
+    def keep_offsets(self, consumer: Consumer, offsets: Mapping[TopicPartition, Offset]) -> None:
+        """Keep them with the transaction (invariant 2); refused at the commit if the group moved on."""
+        self._open()
+        if not isinstance(consumer, KafkaBusConsumer):
+            raise ConfigurationError(
+                "offsets of a consumer of another bus cannot be kept in this one's transaction."
+            )
+        refuse_long_metadata(offsets)
+        consumer.member()
+        self._kept.append((consumer, dict(offsets)))
+
+    def commit(self) -> None:
+        self._open()
+        try:
+            # Every record is with the broker before the transaction is ended (invariant 8).
+            self._kafka.flush(_PATIENCE_SECONDS)
+            for sent in self._sent:
+                if sent.exception is not None:
+                    raise sent.exception
+            _within(_PATIENCE_SECONDS, self._end)
+        except (told.KafkaError, HubError, TimeoutError) as error:
+            raise self._failed(error, "committing a transaction") from error
+        self._since = None
+
+    def abort(self) -> None:
+        if self._since is not None:
+            self._drop()
+
+    def close(self) -> None:
+        if not self._closed:
+            self.abort()
+            self._closed = True
+            self._discard()
+
+    @property
+    def _address(self) -> str:
+        return str(self._admin.address)
+
+    def _end(self) -> None:
+        for consumer, offsets in self._kept:
+            self._kafka.send_offsets_to_transaction(kafka_offsets(offsets), consumer.member())
+        self._kafka.commit_transaction()
+
+    def _failed(self, error: Exception, doing: str) -> HubError:
+        """Drop the transaction and say what the error means."""
+        if isinstance(error, TimeoutError):
+            error = told.KafkaTimeoutError(f"no answer within {_PATIENCE_SECONDS} s")
+        meaning = translate(error, f"{doing} of producer '{self._id}'", self._address)
+        self._outlived = self._since is not None and time.monotonic() - self._since > TRANSACTION_MS / 1000
+        if isinstance(meaning, FencedError) and self._outlived and self._still_ours():
+            meaning = TransientError(
+                f"a transaction of '{self._id}' was open for more than {TRANSACTION_MS / 1000:.0f} s,"
+                " and Kafka dropped it."
+            )
+        if isinstance(meaning, FencedError):
+            self._since = None
+            self._fenced = meaning
+            self._discard()
+        else:
+            self._drop()
+        return meaning
+
+    def _drop(self) -> None:
+        """Abort what is open. Where that cannot be done in order, it is dropped with the producer."""
+        opened, self._since = self._since, None
+        if opened is None or self._kafka is None:
+            self._discard()
+            return
+        try:
+            _within(_PATIENCE_SECONDS, self._kafka.abort_transaction)
+        except (told.KafkaError, TimeoutError):
+            self._discard()
+
+    def _discard(self) -> None:
+        """Let the library's producer go; it may have to wait until its records have timed out."""
+        old, self._kafka = self._kafka, None
+        if old is not None:
+            closing = threading.Thread(target=_close_quietly, args=(old,), daemon=True)
+            closing.start()
+            closing.join(1)
+
+    def _connect(self) -> None:
+        before = self._owned
+        if before is not None:
+            before = self._confirm()
+        try:
+            kafka = KafkaProducer(
+                bootstrap_servers=list(self._admin.address.servers),
+                transactional_id=self._id,
+                **_SETTINGS,
+                **self._admin.address.settings,
+            )
+        except told.RetriableError as error:
+            raise unreachable(self._address, error) from error
+        try:
+            with translated(f"taking over transactional id '{self._id}'", self._address):
+                kafka.init_transactions()
+            now = self._admin.transaction(self._id)
+            if before is not None and not _follows(before, now):
+                raise self._taken_over()
+        except HubError:
+            _close_quietly(kafka)
+            raise
+        self._kafka, self._owned = kafka, now
+
+    def _confirm(self) -> Transaction:
+        """Who owns the id now, if that is still us."""
+        if not self._still_ours():
+            raise self._taken_over()
+        return self._admin.transaction(self._id)
+
+    def _still_ours(self) -> bool:
+        """Whether nobody took over.
+
+        A takeover raises the epoch, and so does the broker when it drops a transaction that
+        outlived its time, which alone leaves the state that one was aborted.
+        """
+        assert self._owned is not None
+        now = self._admin.transaction(self._id)
+        ahead = now.epoch - self._owned.epoch
+        dropped = self._outlived and ahead == 1 and now.state == "CompleteAbort"
+        return now.producer_id == self._owned.producer_id and (ahead == 0 or dropped)
+
+    def _taken_over(self) -> FencedError:
+        self._fenced = FencedError(
+            f"another process has taken over transactional id '{self._id}'; this one must stop."
+        )
+        return self._fenced
+
+    def _refuse_keyless(self, topic: str, value: bytes | None) -> None:
+        """Refuse what Kafka would refuse, but before the good records of the transaction are lost."""
+        if value is None:
+            raise BadRecordError(f"a record for topic '{topic}' has neither key nor value.")
+        if self._admin.compacted(topic):
+            raise BadRecordError(
+                f"topic '{topic}' keeps the newest record of each key, and this one has no key."
+            )
+
+    def _open(self) -> None:
+        if self._since is None:
+            self._refuse_closed()
+            raise FatalError(f"producer '{self._id}' has no transaction open; begin one first.")
+
+    def _refuse_closed(self) -> None:
+        if self._fenced is not None:
+            raise self._fenced
+        if self._closed:
+            raise FatalError(f"producer '{self._id}' is closed.")
+
+
+def _follows(before: Transaction, now: Transaction) -> bool:
+    """Whether one takeover, our own, lies between.
+
+    It raises the epoch once, and once more where it had to drop a transaction that was open.
+    """
+    steps = 2 if before.state == "Ongoing" else 1
+    return now.producer_id == before.producer_id and now.epoch - before.epoch <= steps
+
+
+def _within(seconds: float, act: Callable[[], Any]) -> None:
+    """Run `act`, which may wait for ever, for so long."""
+    outcome: Future[None] = Future()
+
+    def run() -> None:
+        try:
+            act()
+        except Exception as error:  # noqa: BLE001 - handed over to the caller
+            outcome.set_exception(error)
+        else:
+            outcome.set_result(None)
+
+    threading.Thread(target=run, daemon=True).start()
+    outcome.result(seconds)
+
+
+def _close_quietly(kafka: Any) -> None:
+    try:
+        kafka.close(timeout=_DELIVERY_MS / 1000 + 1)
+    except told.KafkaError:
+        kafka.close(timeout=0)
+
+
+def _refuse_large(topic: str, size: int, headers: Headers) -> None:
+    size += sum(len(name.encode()) + len(value) for name, value in headers)
+    if size > RECORD_LIMIT_BYTES:
+        raise BadRecordError(
+            f"a record of {size} bytes for topic '{topic}' is above the limit of {RECORD_LIMIT_BYTES}."
+        )
