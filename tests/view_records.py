@@ -115,7 +115,7 @@ def staff(key="1", version=1, *, force="leicestershire", mapping=1, read_at=T0, 
 class JsonCodec:
     """Bodies as JSON, where only the store is looked at."""
 
-    def decoder(self):
+    def decoder(self, _topic):
         return json.loads
 
 

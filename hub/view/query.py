@@ -21,7 +21,7 @@ Decode = Callable[[bytes], dict[str, Any]]
 class Decoding(Protocol):
     """What the query layer needs of `hub.schema.codec.Codec`."""
 
-    def decoder(self) -> Decode: ...
+    def decoder(self, topic: str) -> Decode: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class Query:
 
     def __init__(self, store: Store, codec: Decoding) -> None:
         self._store = store
-        self._decode = codec.decoder()
+        self._decoders = {name: codec.decoder(domain.topic) for name, domain in DOMAINS.items()}
 
     def list_records(
         self,
@@ -100,13 +100,14 @@ class Query:
         listing = Listing(DOMAINS[domain], filters or {}, box, since, until, include_deleted=include_deleted)
         with self._store.reading() as connection:
             rows, following = listing.page(connection, limit, cursor)
-        return Page([Item(self._decode(row.body), row.change_number) for row in rows], following)
+        decode = self._decoders[domain]
+        return Page([Item(decode(row.body), row.change_number) for row in rows], following)
 
     def get(self, domain: str, record_id: str) -> Item | None:
         """The record, deleted ones too; None where there is none."""
         table = CURRENT[domain]
         row = self._one(select(table.c.body, table.c.change_number).where(table.c.id == record_id))
-        return None if row is None else Item(self._decode(row.body), row.change_number)
+        return None if row is None else Item(self._decoders[domain](row.body), row.change_number)
 
     def history(self, domain: str, record_id: str) -> list[Version]:
         """Every version of a record that is known, newest first."""
@@ -119,7 +120,7 @@ class Query:
                 row.mapping_version,
                 row.change_number,
                 row.applied_at,
-                self._decode(row.body),
+                self._decoders[domain](row.body),
             )
             for row in rows
         ]
@@ -138,7 +139,7 @@ class Query:
         """
         changed = [_changed(name, number, limit) for name in CURRENT]
         rows = self._all(union_all(*changed).order_by("change_number").limit(limit))
-        return [Change(row.change_number, row.domain, self._decode(row.body)) for row in rows]
+        return [Change(row.change_number, row.domain, self._decoders[row.domain](row.body)) for row in rows]
 
     def freshness(self) -> list[Freshness]:
         """Every feed, in order of force and domain."""

@@ -127,7 +127,9 @@ class SqliteSession:
     def write(self, domain: str, plan: Plan, applied_at: int) -> None:
         table, history = CURRENT[domain], HISTORY[domain].name
         marks = ",".join("?" * len(table.c))
-        self._executemany(f"INSERT OR REPLACE INTO {table.name} VALUES ({marks})", plan.newest.values())
+        updates = ", ".join(f"{name} = excluded.{name}" for name in table.c.keys()[1:])
+        upsert = f"INSERT INTO {table.name} VALUES ({marks}) ON CONFLICT (id) DO UPDATE SET {updates}"
+        self._executemany(upsert, plan.newest.values())
         insert = f"INSERT INTO {history} VALUES (?,?,?,?,?,?) ON CONFLICT DO "
         # A version replayed is the newest anew, so its number rises with its record's.
         renumber = "UPDATE SET change_number = excluded.change_number"

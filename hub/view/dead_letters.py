@@ -1,0 +1,78 @@
+"""What the view could not use: set aside with its original bytes, on `<topic>.dlq`."""
+
+import hashlib
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from hub.bus.contract import Bus, Producer, Received
+from hub.errors import BadRecordError, TransientError
+from hub.schema.codec import Codec
+
+MOST_ORIGINAL = 512 * 1024
+HEAD = 64 * 1024
+
+
+class Dead(NamedTuple):
+    received: Received
+    force: str
+    domain: str
+    error: BadRecordError
+
+
+class DeadLetters:
+    """Sends dead letters in transactions of their own.
+
+    They are sent before the offset is kept, so none is lost; after a crash between the two one
+    may be sent again, under the same key.
+    """
+
+    def __init__(self, bus: Bus, codec: Codec, instance: str) -> None:
+        self._bus = bus
+        self._codec = codec
+        self._id = f"hub.view.{instance}"
+        self._producer: Producer | None = None
+
+    def send(self, dead: Sequence[Dead], at: int) -> None:
+        """Return when all of them are durable (invariant 8)."""
+        if not dead:
+            return
+        producer = self._producer = self._producer or self._bus.producer(self._id)
+        try:
+            producer.begin()
+            for each in dead:
+                self._send(producer, each, at)
+            producer.commit()
+        except TransientError:
+            self.close()
+            raise
+
+    def _send(self, producer: Producer, dead: Dead, at: int) -> None:
+        received = dead.received
+        topic = f"{received.topic}.dlq"
+        original = received.value or b""
+        record_id = (received.key or b"").decode("utf-8", "replace")
+        letter = {
+            "stage": "view",
+            "topic": received.topic,
+            "partition": received.partition,
+            "offset": received.offset,
+            "force": dead.force,
+            "domain": dead.domain,
+            "system": "",
+            "record_id": record_id or None,
+            "error": type(dead.error).__name__,
+            "reason": str(dead.error),
+            "source_position": "",
+            "key": received.key,
+            "value": original if len(original) <= MOST_ORIGINAL else original[:HEAD],
+            "length": len(original),
+            "sha256": hashlib.sha256(original).hexdigest(),
+            "at": at,
+        }
+        key = f"view:{received.topic}:{received.partition}:{received.offset}"
+        producer.send(topic, key.encode(), self._codec.encoder(topic)(letter), timestamp=at // 1000)
+
+    def close(self) -> None:
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            producer.close()

@@ -1,0 +1,210 @@
+"""The projecting loop: poll, decode, apply and keep the offset, in one transaction; tell how fresh it is."""
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+
+import structlog
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception_type,
+    stop_when_event_set,
+    wait_exponential_jitter,
+)
+from tenacity.nap import sleep_using_event
+
+from hub.bus.contract import Bus, Consumer, Offset, TopicPartition
+from hub.domains import DOMAINS
+from hub.errors import HubError, TransientError
+from hub.forces import Force
+from hub.metrics import Metrics
+from hub.schema.codec import Codec
+from hub.view.dead_letters import DeadLetters
+from hub.view.freshness import FreshnessPipeline
+from hub.view.intake import Intake
+from hub.view.session import Kept, Move
+from hub.view.store import Store
+from hub.view.tally import Tally
+
+log = structlog.get_logger()
+
+GROUP = "hub.view"
+TOPICS = tuple(domain.topic for domain in DOMAINS.values())
+POLL_SECONDS = 0.1
+POLL_RECORDS = 2000
+TEND_SECONDS = 0.25
+REPORT_SECONDS = 1.0
+LONGEST_PAUSE_SECONDS = 10
+
+
+class View:
+    """Keeps a store up to date with the alliance topics.
+
+    Several may run on Kafka with PostgreSQL, each with an `instance` of its own; the bus gives
+    each its partitions. The truth about what was read is in the store (invariant 2): the
+    group's offsets on the bus are for lag tools.
+    """
+
+    def __init__(
+        self,
+        bus: Bus,
+        store: Store,
+        codec: Codec,
+        forces: Mapping[str, Force],
+        metrics: Metrics,
+        *,
+        instance: str = "1",
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        feeds = [feed for force in forces.values() for feed in force.feeds.values()]
+        self._bus = bus
+        self._store = store
+        self._instance = instance
+        self._clock = clock
+        self._feeds = [(feed.force, feed.domain) for feed in feeds]
+        self._intake = Intake(codec, list(forces))
+        self._dead_letters = DeadLetters(bus, codec, instance)
+        self._freshness = FreshnessPipeline(bus, codec, feeds)
+        self._tally = Tally(metrics, feeds)
+        self._consumer: Consumer | None = None
+        self._kept: dict[TopicPartition, int] = {}
+        self._counted_to: dict[TopicPartition, int] = {}
+        self._told: dict[TopicPartition, Offset] = {}
+        self._astray: TransientError | None = None
+        self.taken = 0
+        self._tend_at = self._report_at = 0.0
+
+    def run(self, stop: threading.Event, *, done: Callable[[], bool] = lambda: False) -> None:
+        """Project until `stop` is set or `done` says so, through whatever may mend by itself.
+
+        Raises what a person must act on. A store or bus that fails stops the progress and
+        nothing is skipped (invariant 6).
+        """
+        again = Retrying(
+            retry=retry_if_exception_type(TransientError),
+            wait=wait_exponential_jitter(initial=0.1, max=LONGEST_PAUSE_SECONDS, jitter=0.1),
+            sleep=sleep_using_event(stop),
+            stop=stop_when_event_set(stop),
+            before_sleep=self._tell,
+            reraise=True,
+        )
+        self._tally.stopped(0)
+        try:
+            while not stop.is_set() and not again(done):
+                again(self.step)
+            again(self._report)
+        except TransientError:
+            log.info("stopped while trying again", stage="view")
+        except HubError:
+            self._tally.stopped(1)
+            raise
+        finally:
+            self.close()
+
+    def step(self) -> int:
+        """One round; the number of records taken in. After an error the next one reads the store anew."""
+        try:
+            count = self._project()
+            now = self._clock()
+            if now >= self._tend_at:
+                self._tend_at = now + TEND_SECONDS
+                self._pass_gaps()
+                self._tell_freshness(now)
+            if now >= self._report_at:
+                self._report_at = now + REPORT_SECONDS
+                self._report()
+            self._tally.progress(now)
+        except TransientError as error:
+            self._astray = error
+            raise
+        return count
+
+    def reached(self) -> Mapping[TopicPartition, int]:
+        """The next offset of every partition, as kept in the store."""
+        return {partition: kept.next_offset for partition, kept in self._store.kept(TOPICS).items()}
+
+    def close(self) -> None:
+        """Leave the group. A later `step` joins anew."""
+        consumer, self._consumer = self._consumer, None
+        self._kept.clear()
+        self._told.clear()
+        if consumer is not None:
+            consumer.close()
+        self._dead_letters.close()
+        self._freshness.close()
+
+    def _project(self) -> int:
+        consumer = self._consumer or self._join()
+        if self._astray is not None:
+            self._astray = None
+            self._begin_at_kept(consumer, consumer.assignment())
+        received = consumer.poll(timeout_seconds=POLL_SECONDS, max_records=POLL_RECORDS)
+        if self._astray is not None:  # the store did not answer while partitions were assigned
+            raise self._astray
+        if not received:
+            return 0
+        sorted_ = self._intake.sort(received, self._counted_to)
+        self._dead_letters.send(sorted_.dead, int(self._clock() * 1_000_000))
+        applied = self._store.apply(sorted_.batches, self._moves(sorted_.reached))
+        self._kept |= sorted_.reached
+        self.taken += len(received)
+        self._tally.applied(applied, sorted_.batches, self._clock())
+        return len(received)
+
+    def _join(self) -> Consumer:
+        self._store.declare_feeds(self._feeds)
+        self._consumer = self._bus.consumer(
+            TOPICS, group=GROUP, instance=f"{GROUP}.{self._instance}", on_assigned=self._on_assigned
+        )
+        return self._consumer
+
+    def _on_assigned(self, consumer: Consumer, partitions: frozenset[TopicPartition]) -> None:
+        try:
+            self._begin_at_kept(consumer, partitions)
+        except TransientError as error:
+            self._astray = error  # told after the poll, within which a bus might swallow it
+
+    def _begin_at_kept(self, consumer: Consumer, partitions: frozenset[TopicPartition]) -> None:
+        """Read on from where the store says, whatever the bus believes (invariant 2)."""
+        kept: dict[TopicPartition, Kept] = self._store.declare(partitions) if partitions else {}
+        for partition, (next_offset, counted_to) in kept.items():
+            consumer.seek(partition, next_offset)
+            self._kept[partition] = next_offset
+            self._counted_to[partition] = counted_to
+
+    def _moves(self, reached: Mapping[TopicPartition, int]) -> dict[TopicPartition, Move]:
+        return {partition: Move(self._kept[partition], offset) for partition, offset in reached.items()}
+
+    def _pass_gaps(self) -> None:
+        """Keep positions that have passed offsets without records, such as transaction markers."""
+        assert self._consumer is not None
+        positions = {p: self._consumer.position(p) for p in self._consumer.assignment() if p in self._kept}
+        passed = {p: offset for p, offset in positions.items() if offset > self._kept[p]}
+        if passed:
+            self._store.apply([], self._moves(passed))
+            self._kept |= passed
+
+    def _tell_freshness(self, now: float) -> None:
+        fresh = self._freshness.advance(self.reached)
+        if fresh:
+            self._store.keep_freshness(fresh, int(now * 1_000_000))
+            self._tally.fresh(fresh)
+
+    def _report(self) -> None:
+        """Tell lag tools how far this view is."""
+        if self._consumer is None:
+            return
+        own = self._consumer.assignment() & self._kept.keys()
+        offsets = {p: Offset(self._kept[p]) for p in own if self._told.get(p) != Offset(self._kept[p])}
+        if offsets:
+            self._consumer.commit(offsets)
+            self._told |= offsets
+        ends = self._bus.end_offsets(TOPICS)
+        for topic in TOPICS:
+            self._tally.lag(topic, sum(max(0, ends[p] - self._kept[p]) for p in own if p.topic == topic))
+
+    def _tell(self, state: RetryCallState) -> None:
+        self._tally.retried()
+        error = state.outcome.exception() if state.outcome else None
+        log.warning("trying again", stage="view", attempt=state.attempt_number, message=str(error))

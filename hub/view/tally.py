@@ -1,0 +1,61 @@
+"""What the view tells of itself: every series is there from the start."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from hub.forces import Feed
+from hub.metrics import Metrics
+from hub.view.session import Applied, Batch, Fresh
+
+STAGE = "view"
+
+
+class Tally:
+    """The metrics of one view."""
+
+    def __init__(self, metrics: Metrics, feeds: Iterable[Feed]) -> None:
+        self._metrics = metrics
+        self._feeds = [(feed.force, feed.domain) for feed in feeds]
+        for feed in self._feeds:
+            metrics.declare(STAGE, *feed)
+        self._progress = [metrics.last_progress.labels(STAGE, *feed) for feed in self._feeds]
+
+    def applied(self, applied: Applied, batches: Sequence[Batch], now: float) -> None:
+        received: Counter[tuple[str, str]] = applied.applied + applied.superseded
+        for batch in batches:
+            for force, n in batch.dead_lettered.items() if batch.counted else ():
+                self._count(batch.domain, force, "dead_lettered", n)
+                received[batch.domain, force] += n
+        for name, counts in (
+            ("applied", applied.applied),
+            ("superseded", applied.superseded),
+            ("received", received),
+        ):
+            for (domain, force), n in counts.items():
+                self._count(domain, force, name, n)
+        for domain, force, instant in applied.changed:
+            seconds = now - instant / 1_000_000
+            self._metrics.change_to_visible.labels(force, domain).observe(max(0.0, seconds))
+
+    def _count(self, domain: str, force: str, outcome: str, n: int) -> None:
+        self._metrics.records.labels(STAGE, force, domain, outcome).inc(n)
+
+    def fresh(self, fresh: Iterable[Fresh]) -> None:
+        for force, domain, complete_to in fresh:
+            self._metrics.complete_to.labels(STAGE, force, domain).set(complete_to / 1_000_000)
+
+    def lag(self, topic: str, records: int) -> None:
+        self._metrics.lag.labels(STAGE, topic).set(records)
+
+    def progress(self, now: float) -> None:
+        for gauge in self._progress:
+            gauge.set(now)
+
+    def retried(self) -> None:
+        """A view that tries again holds up all feeds."""
+        for feed in self._feeds:
+            self._metrics.retries.labels(STAGE, *feed).inc()
+
+    def stopped(self, value: int) -> None:
+        for feed in self._feeds:
+            self._metrics.stopped.labels(STAGE, *feed).set(value)
