@@ -112,7 +112,7 @@ class _Readers:
             "SHORT": SHORT, "SMALL": SMALL, "BOOLEANS": {0: False, 1: True}, "long": decode_long,
             "text": _text, "blob": _blob, "blocks": _blocks, "branch": _branch, "wrong_end": _wrong_end,
             "no_branch": _no_branch,
-            "float_": struct.Struct("<f").unpack_from, "double": struct.Struct("<d").unpack_from,
+            "float_": struct.Struct("<f").unpack_from, "double_": struct.Struct("<d").unpack_from,
         }  # fmt: skip
 
     def define(self, name: str, arguments: str, lines: Sequence[str]) -> Any:
@@ -144,10 +144,8 @@ class _Readers:
                 return "None", 0
             case "boolean":
                 return f"BOOLEANS[v[{place}]]", 1
-            case "float":
-                return f"float_(v, {place})[0]", 4
-            case "double":
-                return f"double(v, {place})[0]", 8
+            case "float" | "double" as width:
+                return f"{width}_(v, {place})[0]", 4 if width == "float" else 8
             case "fixed":
                 size = int(resolved["size"])
                 return f"v[{place}:{place} + {size}]", size

@@ -26,6 +26,7 @@ from hub.domains import DOMAINS
 from hub.errors import ConfigurationError
 from hub.forces import SCHEMAS, Force
 from hub.schema.avsc import Parsed, fingerprint, parse
+from hub.schema.rules import check_force_schema
 
 FIRST_OUTSIDE_ID = 10_000
 """Ids below it belong to the package; the `schema_ids` of a force outside begin here or higher."""
@@ -120,7 +121,14 @@ def load_registry(forces: Mapping[str, Force] | None = None) -> Registry:
     or out of range, a file that is missing or changed, a version that is missing, a feed
     without a schema.
     """
-    forces = forces or {}
+    registry, problems = read_registry(forces or {})
+    if problems:
+        raise ConfigurationError("\n".join(problems))
+    return registry
+
+
+def read_registry(forces: Mapping[str, Force]) -> tuple[Registry, list[str]]:
+    """Read the indexes; give what could be read of them, and what is wrong."""
     problems: list[str] = []
     versions = _read_index(SCHEMAS, range(1, FIRST_OUTSIDE_ID), "*", problems)
     claimed: list[tuple[str, range]] = []
@@ -132,9 +140,7 @@ def load_registry(forces: Mapping[str, Force] | None = None) -> Registry:
     registry = Registry(versions, topics(forces))
     for force in forces.values():
         _check_feeds(force, registry, problems)
-    if problems:
-        raise ConfigurationError("\n".join(problems))
-    return registry
+    return registry, problems
 
 
 def topics(forces: Mapping[str, Force]) -> list[str]:
@@ -246,3 +252,5 @@ def _check_feeds(force: Force, registry: Registry, problems: list[str]) -> None:
                 f"{feed.file}: its schema {feed.schema} is not in the index as the newest of subject "
                 f"'{feed.topic}{SUFFIX}'; run `alliance-hub schemas add {feed.schema.parent}`."
             )
+            continue
+        problems += [f"{feed.schema}: {wrong}." for wrong in check_force_schema(versions[-1].schema)]
