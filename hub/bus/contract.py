@@ -100,8 +100,8 @@ class Producer(Protocol):
         Without `partition`, Java's default partitioner (murmur2 of the key) decides.
         Without `timestamp` (milliseconds since 1970 UTC), it is the time of sending; retention
         counts from it. A record above `RECORD_LIMIT_BYTES`, without a key on a compacted topic, or
-        with neither key nor value is refused with `BadRecordError`; the transaction stays open. An unknown topic is a
-        `ConfigurationError` that names `alliance-hub topics apply`.
+        with neither key nor value is refused with `BadRecordError`; the transaction stays open.
+        An unknown topic is a `ConfigurationError` that names `alliance-hub topics apply`.
         """
         ...
 

@@ -79,6 +79,8 @@ class EmbeddedProducer:
             partition = self._choose(known, key)
         elif not 0 <= partition < len(known.ids):
             self._topics.id(TopicPartition(topic, partition))
+        if key is None and value is None:
+            raise BadRecordError(f"a record for topic '{topic}' has neither key nor value.")
         if key is None and known.spec.cleanup == "compact":
             raise BadRecordError(
                 f"topic '{topic}' keeps the newest record of each key, and this one has no key."

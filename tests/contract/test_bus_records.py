@@ -61,14 +61,18 @@ def test_a_record_carries_what_was_sent(place: Place):
     producer.begin()
     producer.send(topic, b"\x00\xff", b"\x00value", headers, timestamp=1_700_000_000_123)
     producer.send(topic, b"", b"")
-    producer.send(topic, None, None)
+    producer.send(topic, b"deleted", None)
+    producer.send(topic, None, b"keyless")
+    with pytest.raises(BadRecordError, match="neither key nor value"):
+        producer.send(topic, None, None)
     producer.commit()
-    full, empty, nothing = read(bus.consumer([topic], group=None), 3)
+    full, empty, deleted, keyless = read(bus.consumer([topic], group=None), 4)
     assert (full.topic, full.partition, full.offset) == (topic, 0, 0)
     assert (full.key, full.value, full.timestamp) == (b"\x00\xff", b"\x00value", 1_700_000_000_123)
     assert list(full.headers) == headers
     assert (empty.key, empty.value, list(empty.headers)) == (b"", b"", [])
-    assert (nothing.key, nothing.value) == (None, None)
+    assert (deleted.key, deleted.value) == (b"deleted", None)
+    assert (keyless.key, keyless.value) == (None, b"keyless")
 
 
 def test_a_poll_gives_no_more_than_it_was_asked_for_and_loses_none(place: Place):
