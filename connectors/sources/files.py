@@ -1,0 +1,219 @@
+"""Drops in a folder, on this machine or over SFTP: delimited or fixed-width, each read once and whole."""
+
+import hashlib
+import time
+from collections.abc import Callable
+
+from connectors.source import Batch, Position
+from connectors.sources.drops import Drops, Listing
+from connectors.sources.files_count import count_rows
+from connectors.sources.files_settings import files_settings
+from connectors.sources.folder import Look, open_folder
+from connectors.sources.ledger import Ledger
+from connectors.sources.reading import Reading
+from connectors.sources.rows import Made
+from hub.errors import HubError, TransientError
+from hub.forces import Feed
+
+_ROWS = 1000
+_BYTES = 4 * 1024 * 1024
+_BLOCK = 1024 * 1024
+
+
+class FilesSource:
+    """Reads the files of one feed, in order of name.
+
+    A file whose bytes were read before under another name is a copy and brings nothing. A
+    snapshot ends proved whole only if every refused line was told to be some record's: a
+    line that could be anyone's must not make a leaver of anyone.
+    """
+
+    def __init__(
+        self, feed: Feed, location: str, secret: str | None, *, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._feed = feed
+        self._settings, self._columns = files_settings(feed)
+        self._snapshot = self._settings.mode == "snapshot"
+        self._folder = open_folder(location, secret)
+        self._drops = Drops(self._folder, self._settings, clock)
+        self._told: set[str] = set()
+        self._after: Position | None = None
+        self._reading: Reading | None = None
+        self._listing = Listing(0)
+        self._ledger = Ledger({}, snapshot=self._snapshot)
+
+    def read(self, position: Position) -> Batch:
+        if self._after is None or (position is not self._after and position != self._after):
+            self._start_from(position)
+        self._after = None  # after an error nothing is trusted but the position
+        if self._reading is None and not self._listing.ready:
+            self._listing = self._drops.list(self._ledger)
+        batch = self._read_snapshot(position) if self._snapshot else self._read_append(position)
+        self._after = batch.position
+        return batch
+
+    def count(self) -> int:
+        """The distinct keys in the files, cancelled ones left out; of snapshots, in the newest whole one."""
+        return count_rows(self._folder, self._drops, self._settings)
+
+    def close(self) -> None:
+        self._stop_reading()
+        self._folder.close()
+
+    def _start_from(self, position: Position) -> None:
+        self._stop_reading()
+        self._listing = Listing(0)
+        self._ledger = Ledger(position, snapshot=self._snapshot)
+
+    def _read_append(self, position: Position) -> Batch:
+        made, notes, spent = Made(), self._notes(), 0
+        while len(made.rows) < _ROWS and spent < _BYTES:
+            try:
+                reading = self._reading or self._begin(notes)
+            except HubError:
+                if not made.read:
+                    raise
+                break  # what was read before goes out first; the next read meets this again
+            if reading is None:
+                break
+            spent += self._take(reading, _ROWS - len(made.rows), made)
+        return self._batch(position, made, notes)
+
+    def _read_snapshot(self, position: Position) -> Batch:
+        made, notes = Made(), self._notes()
+        reading = self._reading or self._begin(notes)
+        if reading is None:
+            return self._batch(position, made, notes)
+        self._take(reading, _ROWS, made)
+        done = self._reading is None
+        if done and reading.unclear:
+            notes.append(
+                f"file {reading.name}: {reading.unclear} refused lines could be anyone's: none is removed."
+            )
+        name = f"{reading.name} {reading.sha256[:16]}"
+        return self._batch(position, made, notes, name, ends=done and not reading.unclear)
+
+    def _take(self, reading: Reading, most: int, made: Made) -> int:
+        """Read some lines, or find the end; returns the bytes read."""
+        offset = reading.offset
+        if reading.take(most, made):
+            self._ledger.reached(
+                reading.name,
+                reading.sha256,
+                line=reading.line,
+                offset=reading.offset,
+                rows=reading.rows,
+                unclear=reading.unclear,
+            )
+        else:
+            self._finish(reading)
+        return reading.offset - offset
+
+    def _finish(self, reading: Reading) -> None:
+        at, present = self._listing.at, self._listing.present
+        self._ledger.finish(reading.name, reading.sha256, reading.look, at=at, unclear=reading.unclear)
+        self._ledger.forget(present, at)
+        self._stop_reading()
+        self._listing.ready.pop(0)
+
+    def _stop_reading(self) -> None:
+        if self._reading is not None:
+            self._reading.close()
+            self._reading = None
+
+    def _batch(
+        self,
+        position: Position,
+        made: Made,
+        notes: list[str],
+        snapshot: str | None = None,
+        *,
+        ends: bool = False,
+    ) -> Batch:
+        after = self._ledger.position()
+        more = self._reading is not None or bool(self._listing.ready)
+        quiet = not more and not self._listing.waiting and not self._ledger.last["unclear"]
+        return Batch(
+            rows=made.rows,
+            position=position if after == position else after,
+            complete_to=self._listing.at if quiet else None,
+            more=more,
+            other_force=made.other_force,
+            snapshot=snapshot,
+            snapshot_ends=ends,
+            notes=notes,
+        )
+
+    def _notes(self) -> list[str]:
+        """What is new to say about the files that are there, each thing once."""
+        return [note for note in (*self._listing.notes, *self._listing.waiting) if self._is_news(note)]
+
+    def _is_news(self, note: str) -> bool:
+        new = note not in self._told
+        self._told.add(note)
+        return new
+
+    def _begin(self, notes: list[str]) -> Reading | None:
+        """Open the next file that is news; None where there is none."""
+        while self._listing.ready:
+            name = self._listing.ready[0]
+            try:
+                reading = self._open(name, self._listing.present[name], notes)
+            except FileNotFoundError:
+                raise TransientError(
+                    f"{self._feed}: file {name} was gone before it was read; listed again."
+                ) from None
+            except OSError as error:
+                raise TransientError(
+                    f"{self._feed}: file {name} cannot be read: {error.strerror}; let this user read it."
+                ) from error
+            if reading is not None:
+                return reading
+            self._listing.ready.pop(0)
+        return None
+
+    def _open(self, name: str, look: Look, notes: list[str]) -> Reading | None:
+        sha256 = self._hash(name, look)
+        if self._is_copy(name, sha256, look, notes):
+            return None
+        reading = Reading(
+            self._feed, self._settings, self._columns, self._folder, self._drops, name, look, sha256
+        )
+        self._reading = reading
+        if reading.unread and self._is_news(f"{reading.unread}"):
+            unread = ", ".join(reading.unread)
+            notes.append(f"file {name} has columns that are not asked for and not read: {unread}.")
+        current = self._ledger.current
+        if current is not None and (current["name"], current["sha256"]) == (name, sha256):
+            reading.resume(current)
+        elif current is not None:
+            self._ledger.drop_current()
+            notes.append(f"file {current['name']} was not read beyond line {current['line']}: it has gone.")
+        return reading
+
+    def _is_copy(self, name: str, sha256: str, look: Look, notes: list[str]) -> bool:
+        """Whether a file brings nothing; in snapshots only where it is as the last one."""
+        before = self._ledger.read_as(sha256)
+        if before is None or (self._snapshot and sha256 != self._ledger.last["sha256"]):
+            return False
+        if self._snapshot:
+            unclear = self._ledger.last["unclear"]
+            self._ledger.finish(name, sha256, look, at=self._listing.at, unclear=unclear)
+        note = f"file {name} holds the same bytes as {before}, which is read: it brings nothing new."
+        if look.size and before != name and self._is_news(note):
+            notes.append(note)
+        return True
+
+    def _hash(self, name: str, look: Look) -> str:
+        known = self._drops.hashes.get(name)
+        if known is not None and known[0] == look:
+            return known[1]
+        digest, size = hashlib.sha256(), 0
+        with self._folder.open(name) as handle:
+            while block := handle.read(_BLOCK):
+                digest.update(block)
+                size += len(block)
+        if size != look.size or self._folder.look(name) != look:
+            raise TransientError(f"{self._feed}: file {name} changed while it was looked at; listed again.")
+        self._drops.hashes[name] = (look, digest.hexdigest())
+        return digest.hexdigest()

@@ -1,0 +1,89 @@
+"""A folder that drops arrive in, on this machine or over SFTP: list, look and open to read, nothing else."""
+
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from hub.errors import ConfigurationError, EnvironmentMissingError, TransientError
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a file looked like; another look that is equal means the same content."""
+
+    size: int
+    modified: int
+
+
+class Folder(Protocol):
+    """Where drops are listed and read. Never writes (invariant 9).
+
+    `look` and `open` raise FileNotFoundError for a file that is gone; whatever may mend
+    by itself is a TransientError.
+    """
+
+    def list(self) -> Mapping[str, Look]:
+        """Every regular file by name."""
+        ...
+
+    def look(self, name: str) -> Look: ...
+
+    def open(self, name: str) -> BinaryIO: ...
+
+    def close(self) -> None: ...
+
+
+class LocalFolder:
+    """A folder on this machine or on a mounted disk."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def list(self) -> Mapping[str, Look]:
+        try:
+            with os.scandir(self._path) as entries:
+                return {entry.name: look for entry in entries if (look := _look(entry))}
+        except PermissionError as error:
+            raise EnvironmentMissingError(
+                f"Folder '{self._path}': not allowed to list it; grant this user read and execute on it."
+            ) from error
+        except OSError as error:
+            raise TransientError(
+                f"Folder '{self._path}' cannot be listed: {error.strerror}; "
+                "check that it exists and is mounted, or correct `location`."
+            ) from error
+
+    def look(self, name: str) -> Look:
+        status = (self._path / name).stat()
+        return Look(status.st_size, status.st_mtime_ns)
+
+    def open(self, name: str) -> BinaryIO:
+        return (self._path / name).open("rb")
+
+    def close(self) -> None:
+        pass
+
+
+def _look(entry: os.DirEntry[str]) -> Look | None:
+    try:
+        status = entry.stat()
+    except FileNotFoundError:
+        return None
+    return Look(status.st_size, status.st_mtime_ns) if stat.S_ISREG(status.st_mode) else None
+
+
+def open_folder(location: str, secret: str | None) -> Folder:
+    """Open the folder at a path, a file:// or an sftp:// URL; ConfigurationError where it is neither."""
+    if location.startswith("sftp://"):
+        from connectors.sources.sftp import SftpFolder
+
+        return SftpFolder(location, secret)
+    scheme, mark, rest = location.partition("://")
+    if mark and scheme != "file":
+        raise ConfigurationError(
+            f"Location '{scheme}://…' is not a folder; give a path or sftp://user@host/path."
+        )
+    return LocalFolder(Path(rest if mark else location).absolute())
