@@ -1,0 +1,115 @@
+"""One feed's way through the normaliser: its step, its dead letters, its window and its counts."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from hub.bus.contract import Bus, Producer, Received
+from hub.errors import BadRecordError
+from hub.metrics import Metrics
+from hub.normalise.dead_letters import dead_letter, dead_letter_key, dead_letter_topic
+from hub.normalise.flags import Flags
+from hub.normalise.mapping import Mapper
+from hub.normalise.step import Step
+from hub.normalise.window import Window
+from hub.schema.codec import Codec
+
+STAGE = "normalise"
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of a run of records of one partition; `again` of them had been counted before."""
+
+    next_offset: int = 0
+    normalised: int = 0
+    dead_lettered: int = 0
+    again: int = 0
+    flags: Flags = field(default_factory=list)
+
+
+class Lane:
+    """Sends what becomes of one feed's events."""
+
+    def __init__(self, mapper: Mapper, codec: Codec, metrics: Metrics, clock: Callable[[], float]) -> None:
+        self.feed = mapper.feed
+        self._mapper, self._metrics, self._clock = mapper, metrics, clock
+        self._step = Step(mapper, codec)
+        self._dead_letters = dead_letter_topic(mapper.feed)
+        self._encode_dead = codec.encoder(self._dead_letters)
+        self._labels = (STAGE, mapper.feed.force, mapper.feed.domain)
+        self._keeps_partition = False
+        self._window = Window(mapper.feed)
+        self._declare()
+
+    def open(self, bus: Bus) -> None:
+        """Begin anew after joining: where both topics have as many partitions, a key's is the same."""
+        self._keeps_partition = bus.partitions(self.feed.topic) == bus.partitions(self._step.topic)
+        self._window = Window(self.feed)
+
+    def send(self, producer: Producer, run: Iterable[Received], counted_to: int) -> Outcome:
+        """Send what becomes of these records. `SourceChangedError` where most are bad (invariant 7)."""
+        outcome = Outcome()
+        for received in run:
+            try:
+                made = self._step(received)
+            except BadRecordError as error:
+                self._bury(producer, received, error)
+                dead = True
+            else:
+                self._window.good()
+                producer.send(
+                    self._step.topic,
+                    received.key,
+                    made.value,
+                    made.headers,
+                    partition=received.partition if self._keeps_partition else None,
+                    timestamp=received.timestamp,
+                )
+                outcome.flags += made.flags
+                dead = False
+            outcome.next_offset = received.offset + 1
+            if received.offset < counted_to:
+                outcome.again += 1
+            elif dead:
+                outcome.dead_lettered += 1
+            else:
+                outcome.normalised += 1
+        return outcome
+
+    def count(self, outcome: Outcome) -> None:
+        """Tell the metrics, once what they tell of is durable."""
+        amounts = {"normalised": outcome.normalised, "dead_lettered": outcome.dead_lettered}
+        amounts["received"] = sum(amounts.values()) + outcome.again
+        for name, amount in amounts.items():
+            self._metrics.records.labels(*self._labels, name).inc(amount)
+        if outcome.flags:
+            self._count_flags(outcome.flags)
+
+    def progressed(self) -> None:
+        self._metrics.last_progress.labels(*self._labels).set(self._clock())
+
+    def retried(self) -> None:
+        self._metrics.retries.labels(*self._labels).inc()
+
+    def stopped(self, value: int) -> None:
+        self._metrics.stopped.labels(*self._labels).set(value)
+
+    def _bury(self, producer: Producer, received: Received, error: BadRecordError) -> None:
+        self._window.bad(str(error))
+        letter = dead_letter(self.feed, received, error, int(self._clock() * 1_000_000))
+        producer.send(self._dead_letters, dead_letter_key(received), self._encode_dead(letter))
+
+    def _count_flags(self, flags: Flags) -> None:
+        _, force, domain = self._labels
+        for (field_name, problem), count in Counter((f["field"], f["problem"]) for f in flags).items():
+            self._metrics.flags.labels(force, domain, problem).inc(count)
+            if problem == "unknown_code" and (table := self._mapper.table_of(field_name)):
+                self._metrics.unknown_codes.labels(force, domain, table).inc(count)
+
+    def _declare(self) -> None:
+        """Make every series present from the start."""
+        self._metrics.declare(*self._labels)
+        _, force, domain = self._labels
+        for table in self._mapper.tables:
+            self._metrics.unknown_codes.labels(force, domain, table)

@@ -1,0 +1,194 @@
+"""The normalise loop: poll, decode, map, encode, send, keep the offset."""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from itertools import groupby
+from operator import attrgetter
+
+import structlog
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_when_event_set
+from tenacity.nap import sleep_using_event
+from tenacity.wait import wait_exponential_jitter
+
+from hub.bus.contract import Bus, Consumer, Offset, Producer, Received, TopicPartition
+from hub.errors import HubError, SourceChangedError, TransientError
+from hub.forces import Force
+from hub.metrics import Metrics
+from hub.normalise.boundary import Boundary
+from hub.normalise.counts import Counts, read_counts
+from hub.normalise.lane import STAGE, Lane, Outcome
+from hub.normalise.mapping import compile_mappings
+from hub.normalise.versions import publish_versions
+from hub.schema.codec import Codec
+
+log = structlog.get_logger()
+
+GROUP = "hub.normalise"
+
+_MOST_RECORDS = 1000
+_POLL_SECONDS = 0.2
+_TICK_SECONDS = 1.0
+
+_where = attrgetter("topic", "partition")
+
+
+class Normaliser:
+    """Maps the events of every feed. Several may share the work, each with its own `instance`.
+
+    A feed most of whose events are bad is left standing while the others go on, for one force
+    never slows another.
+    """
+
+    def __init__(
+        self,
+        bus: Bus,
+        forces: Mapping[str, Force],
+        codec: Codec,
+        metrics: Metrics,
+        *,
+        instance: str = "1",
+        boundary: Boundary | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Compile every mapping; `ConfigurationError` names all that is wrong with them."""
+        self._bus, self._codec, self._metrics, self._clock = bus, codec, metrics, clock
+        self._instance = instance
+        self._mappers = compile_mappings(forces.values(), boundary=boundary)
+        self._lanes = {topic: Lane(mapper, codec, metrics, clock) for topic, mapper in self._mappers.items()}
+        self._consumer: Consumer | None = None
+        self._producer: Producer | None = None
+        self._kept: dict[TopicPartition, Offset] = {}
+        self._counts: dict[TopicPartition, Counts] = {}
+        self._next_tick = 0.0
+        self._stopped: list[SourceChangedError] = []
+
+    def run(self, stop: threading.Event) -> None:
+        """Normalise until `stop` is set, through whatever may mend by itself.
+
+        Raises what a person must act on; a `SourceChangedError` only at the end, when the other
+        feeds stop too or none is left.
+        """
+        again = Retrying(
+            retry=retry_if_exception_type(TransientError),
+            wait=wait_exponential_jitter(initial=0.1, max=5, jitter=0.2),
+            sleep=sleep_using_event(stop),
+            stop=stop_when_event_set(stop),
+            before_sleep=self._tell,
+            reraise=True,
+        )
+        try:
+            while not stop.is_set() and self._lanes:
+                again(self._turn)
+        except TransientError:
+            log.info("stopped while trying again", stage=STAGE)
+        except HubError:
+            for lane in self._lanes.values():
+                lane.stopped(1)
+            raise
+        finally:
+            self._let_go()
+        if self._stopped:
+            raise SourceChangedError("\n".join(map(str, self._stopped)))
+
+    def _turn(self) -> None:
+        try:
+            consumer, producer = self._open()
+            # Returns as soon as anything is there: a batch is what has come, never waited for.
+            records = consumer.poll(timeout_seconds=_POLL_SECONDS, max_records=_MOST_RECORDS)
+            if records:
+                self._normalise(consumer, producer, records)
+            if time.monotonic() >= self._next_tick:
+                self._tick(consumer)
+        except TransientError:
+            # The next turn joins anew and goes on from what was committed.
+            self._let_go()
+            raise
+
+    def _normalise(self, consumer: Consumer, producer: Producer, records: list[Received]) -> None:
+        producer.begin()
+        kept: dict[TopicPartition, Offset] = {}
+        counts = dict(self._counts)
+        outcomes: list[tuple[Lane, Outcome]] = []
+        for where, run in groupby(records, _where):
+            partition, lane = TopicPartition(*where), self._lanes[where[0]]
+            try:
+                outcome = lane.send(producer, run, counts[partition].counted_to)
+            except SourceChangedError as error:
+                self._leave(producer, lane, error)
+                return
+            counts[partition] = counts[partition].after(outcome)
+            kept[partition] = Offset(outcome.next_offset, counts[partition].text)
+            outcomes.append((lane, outcome))
+        producer.keep_offsets(consumer, kept)  # invariant 2
+        producer.commit()  # invariant 8
+        self._counts = counts
+        self._kept |= kept
+        for lane, outcome in outcomes:
+            lane.count(outcome)
+
+    def _leave(self, producer: Producer, lane: Lane, error: SourceChangedError) -> None:
+        """Go on without a feed most of whose events are bad; nothing of the batch is kept."""
+        log.error("feed stopped", feed=str(lane.feed), message=str(error))
+        producer.abort()
+        self._let_go()
+        lane.stopped(1)
+        del self._lanes[lane.feed.topic]
+        self._stopped.append(error)
+
+    def _open(self) -> tuple[Consumer, Producer]:
+        if self._consumer is not None and self._producer is not None:
+            return self._consumer, self._producer
+        self._consumer = self._bus.consumer(
+            list(self._lanes), group=GROUP, instance=self._instance, on_assigned=self._on_assigned
+        )
+        self._producer = self._bus.producer(f"{GROUP}.{self._instance}")
+        publish_versions(self._bus, self._codec, self._producer, self._mappers.values())
+        for lane in self._lanes.values():
+            lane.open(self._bus)
+            lane.stopped(0)
+        return self._consumer, self._producer
+
+    def _let_go(self) -> None:
+        producer, consumer = self._producer, self._consumer
+        self._producer = self._consumer = None
+        if producer is not None:
+            producer.close()
+        if consumer is not None:
+            consumer.close()
+
+    def _on_assigned(self, consumer: Consumer, partitions: frozenset[TopicPartition]) -> None:
+        kept = consumer.committed(sorted(partitions))
+        self._kept = {partition: offset for partition, offset in kept.items() if offset is not None}
+        self._counts = {partition: read_counts(offset) for partition, offset in kept.items()}
+
+    def _tick(self, consumer: Consumer) -> None:
+        """Once a second: keep positions that passed gaps without records, and tell that all is well."""
+        self._next_tick = time.monotonic() + _TICK_SECONDS
+        positions = {partition: consumer.position(partition) for partition in consumer.assignment()}
+        moved = {
+            partition: Offset(position, self._counts[partition].text)
+            for partition, position in positions.items()
+            if partition in self._counts and position > self._kept.get(partition, Offset(0)).offset
+        }
+        if moved:
+            consumer.commit(moved)
+            self._kept |= moved
+        self._tell_lag(positions)
+        for lane in self._lanes.values():
+            lane.progressed()
+
+    def _tell_lag(self, positions: Mapping[TopicPartition, int]) -> None:
+        ends = self._bus.end_offsets(sorted({partition.topic for partition in positions}))
+        lags: Counter[str] = Counter()
+        for partition, position in positions.items():
+            lags[partition.topic] += max(0, ends.get(partition, position) - position)
+        for topic, lag in lags.items():
+            self._metrics.lag.labels(STAGE, topic).set(lag)
+
+    def _tell(self, state: RetryCallState) -> None:
+        for lane in self._lanes.values():
+            lane.retried()
+        error = state.outcome.exception() if state.outcome else None
+        log.warning("trying again", stage=STAGE, attempt=state.attempt_number, message=str(error))

@@ -1,0 +1,84 @@
+"""One record's step: decode the force's event, map it, encode the alliance's record with its headers."""
+
+from typing import NamedTuple
+
+from hub.bus.contract import RECORD_LIMIT_BYTES, Headers, Received
+from hub.domains import DOMAINS
+from hub.errors import BadRecordError
+from hub.events import event_id, headers
+from hub.normalise.flags import Flags
+from hub.normalise.mapping import Mapper, Record
+from hub.schema.codec import Codec
+
+_ROOM_FOR_KEY_AND_HEADERS = 64 * 1024
+_OWN_HEADERS = 7
+
+
+class Made(NamedTuple):
+    """What a step made: the value and headers to send, and the doubts to count."""
+
+    value: bytes | None
+    headers: Headers
+    flags: Flags
+
+
+class Step:
+    """The step for the events of one feed."""
+
+    def __init__(self, mapper: Mapper, codec: Codec) -> None:
+        feed = mapper.feed
+        domain = DOMAINS[feed.domain]
+        self.topic = domain.topic
+        self._decode = codec.decoder(feed.topic)
+        self._map = mapper.make
+        self._encode = codec.encoder(domain.topic)
+        self._mapping_version = mapper.version
+        self._source = f"/alliance/{feed.force}/{feed.domain}".encode()
+        self._kind = domain.topic.encode()
+
+    def __call__(self, received: Received) -> Made:
+        """Raise `BadRecordError` where a record has no key, no owner or cannot be read."""
+        if received.key is None:
+            raise BadRecordError("The event has no key on the bus, so its order is unknown.")
+        if received.value is None:
+            # An erasure: it passes on as it came.
+            return Made(None, (), [])
+        record = self.record(received)
+        return Made(self.encode(record), self._headers(received, record), record["flags"])
+
+    def record(self, received: Received) -> Record:
+        """Decode and map. A mapping that fails on a row is a defect; the row is kept, the others go on."""
+        envelope = self._decode(received.value)
+        try:
+            return self._map(envelope, received.topic, received.partition, received.offset)
+        except BadRecordError:
+            raise
+        except Exception as error:
+            raise BadRecordError(
+                f"The mapping failed ({type(error).__name__}): a defect of the hub; please report it."
+            ) from error
+
+    def encode(self, record: Record) -> bytes:
+        """Check against the alliance's schema and write."""
+        value = self._encode(record)
+        if len(value) > RECORD_LIMIT_BYTES - _ROOM_FOR_KEY_AND_HEADERS:
+            raise BadRecordError(f"The alliance record is {len(value)} bytes long, more than the bus takes.")
+        return value
+
+    def _headers(self, received: Received, record: Record) -> Headers:
+        provenance = record["provenance"]
+        changed_at = provenance["changed_at"]
+        return headers(
+            ce_id=event_id(record["id"], record["source_version"], self._mapping_version),
+            source=self._source,
+            kind=self._kind,
+            time_micros=provenance["read_at"] if changed_at is None else changed_at,
+            subject=received.key or b"",
+            trace=_trace(received.headers),
+        )
+
+
+def _trace(found: Headers) -> bytes | None:
+    if len(found) <= _OWN_HEADERS:
+        return None
+    return next((value for name, value in found if name == "traceparent"), None)

@@ -1,0 +1,31 @@
+"""Most of a window bad means a changed source, not bad records (invariant 7)."""
+
+from collections import deque
+
+from hub.errors import SourceChangedError
+from hub.forces import Feed
+
+WINDOW_RECORDS = 50
+
+
+class Window:
+    """Watches the share of bad records among the last fifty of a feed."""
+
+    def __init__(self, feed: Feed) -> None:
+        self._feed = feed
+        self._bad: deque[bool] = deque(maxlen=WINDOW_RECORDS)
+
+    def good(self) -> None:
+        self._bad.append(False)
+
+    def bad(self, reason: str) -> None:
+        """Note a bad record; `SourceChangedError` once more than half of the window is bad."""
+        self._bad.append(True)
+        count = sum(self._bad)
+        if len(self._bad) == WINDOW_RECORDS and count * 2 > WINDOW_RECORDS:
+            raise SourceChangedError(
+                f"{self._feed}: {count} of the last {WINDOW_RECORDS} events could not be used, the last "
+                f"because: {reason} That is a changed source rather than bad events, so this batch is left "
+                f"where it is. Mend what writes {self._feed.topic}, or its schema, and start the normaliser again; "
+                f"earlier ones lie in {self._feed.topic}.dlq."
+            )
