@@ -198,8 +198,12 @@ class Bus(Protocol):
         """What every topic is now, by name, the bus's own internal topics left out."""
         ...
 
-    def end_offsets(self, topics: Sequence[str]) -> dict[TopicPartition, int]:
-        """The offset after the last committed record (or marker) of every partition."""
+    def end_offsets(self, topics: Sequence[str], *, and_open: bool = False) -> dict[TopicPartition, int]:
+        """The offset after the last committed record (or marker) of every partition.
+
+        An open transaction holds the end back, even for what others have committed behind it;
+        `and_open` counts open ones too, so that nothing committed by now lies beyond.
+        """
         ...
 
     def group_offsets(self, group: str, topics: Sequence[str]) -> dict[TopicPartition, Offset]:

@@ -62,8 +62,8 @@ class KafkaBus:
     def describe_topics(self) -> dict[str, TopicSpec]:
         return self._admin.describe_topics()
 
-    def end_offsets(self, topics: Sequence[str]) -> dict[TopicPartition, int]:
-        return self._admin.end_offsets(topics)
+    def end_offsets(self, topics: Sequence[str], *, and_open: bool = False) -> dict[TopicPartition, int]:
+        return self._admin.end_offsets(topics, and_open=and_open)
 
     def group_offsets(self, group: str, topics: Sequence[str]) -> dict[TopicPartition, Offset]:
         return self._admin.group_offsets(group, topics)

@@ -94,12 +94,13 @@ class KafkaAdmin:
         settings = answer["topic"]
         return {name: _spec(name, partitions, settings[name]) for name, partitions in ours.items()}
 
-    def end_offsets(self, topics: Sequence[str]) -> dict[TopicPartition, int]:
-        """Where committed records end: an open transaction holds the end back."""
+    def end_offsets(self, topics: Iterable[str], *, and_open: bool = False) -> dict[TopicPartition, int]:
+        """Where committed records end: an open transaction holds the end back, unless it is counted."""
+        level = IsolationLevel.READ_UNCOMMITTED if and_open else IsolationLevel.READ_COMMITTED
         wanted = dict.fromkeys(self.all_partitions(topics), OffsetSpec.LATEST)
         ends = self._ask(
             "asking for end offsets",
-            lambda c: c.list_partition_offsets(wanted, isolation_level=IsolationLevel.READ_COMMITTED),
+            lambda c: c.list_partition_offsets(wanted, isolation_level=level),
         )
         return {TopicPartition(*tp): ends[tp].offset for tp in wanted}
 

@@ -4,7 +4,7 @@ A connector keeps in its positions topic the source time up to which it has publ
 change. That time is read first; then the end of the force's topic is taken, and once the
 normaliser has passed it, the end of the alliance topic; and once the store has passed that,
 everything up to the time is visible. So a quiet source is fresh and a silent one is stale,
-whichever part died.
+whichever part died. The ends count open transactions, behind which committed records may lie.
 """
 
 from collections import deque
@@ -91,7 +91,7 @@ class FreshnessPipeline:
         waiting = [p for p in self._pipelines.values() if p.waiting]
         if not waiting:
             return
-        ends = self._bus.end_offsets(sorted({p.feed.topic for p in waiting}))
+        ends = self._bus.end_offsets(sorted({p.feed.topic for p in waiting}), and_open=True)
         for p in waiting:
             assert p.newest is not None
             _add(p.at_normaliser, Check(p.newest, _of(p.feed.topic, ends)))
@@ -107,7 +107,7 @@ class FreshnessPipeline:
         reached = {partition: offset.offset for partition, offset in offsets.items()}
         passed = [(p, time) for p in pending if (time := _passed(p.at_normaliser, reached)) is not None]
         if passed:
-            ends = self._bus.end_offsets(sorted({p.alliance_topic for p, _ in passed}))
+            ends = self._bus.end_offsets(sorted({p.alliance_topic for p, _ in passed}), and_open=True)
             for p, time in passed:
                 _add(p.at_view, Check(time, _of(p.alliance_topic, ends)))
 

@@ -2,7 +2,9 @@
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import structlog
 from tenacity import (
@@ -16,14 +18,14 @@ from tenacity.nap import sleep_using_event
 
 from hub.bus.contract import Bus, Consumer, Offset, TopicPartition
 from hub.domains import DOMAINS
-from hub.errors import HubError, TransientError
+from hub.errors import ConfigurationError, FencedError, HubError, TransientError
 from hub.forces import Force
 from hub.metrics import Metrics
 from hub.schema.codec import Codec
 from hub.view.dead_letters import DeadLetters
 from hub.view.freshness import FreshnessPipeline
 from hub.view.intake import Intake
-from hub.view.session import Kept, Move
+from hub.view.session import Applied, Batch, Kept, Move
 from hub.view.store import Store
 from hub.view.tally import Tally
 
@@ -36,6 +38,9 @@ POLL_RECORDS = 2000
 TEND_SECONDS = 0.25
 REPORT_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 10
+MOST_FENCED = 5
+FENCED_SECONDS = 60.0
+"""A view whose offsets others move this often is not being relieved: two sets share a store."""
 
 
 class View:
@@ -72,6 +77,7 @@ class View:
         self._counted_to: dict[TopicPartition, int] = {}
         self._told: dict[TopicPartition, Offset] = {}
         self._astray: TransientError | None = None
+        self._fenced: deque[float] = deque(maxlen=MOST_FENCED)
         self.taken = 0
         self._tend_at = self._report_at = 0.0
 
@@ -146,8 +152,7 @@ class View:
             return 0
         sorted_ = self._intake.sort(received, self._counted_to)
         self._dead_letters.send(sorted_.dead, int(self._clock() * 1_000_000))
-        applied = self._store.apply(sorted_.batches, self._moves(sorted_.reached))
-        self._kept |= sorted_.reached
+        applied = self._apply(sorted_.batches, sorted_.reached)
         self.taken += len(received)
         self._tally.applied(applied, sorted_.batches, self._clock())
         return len(received)
@@ -169,21 +174,33 @@ class View:
         """Read on from where the store says, whatever the bus believes (invariant 2)."""
         kept: dict[TopicPartition, Kept] = self._store.declare(partitions) if partitions else {}
         for partition, (next_offset, counted_to) in kept.items():
-            consumer.seek(partition, next_offset)
+            with _still_ours():
+                consumer.seek(partition, next_offset)
             self._kept[partition] = next_offset
             self._counted_to[partition] = counted_to
 
-    def _moves(self, reached: Mapping[TopicPartition, int]) -> dict[TopicPartition, Move]:
-        return {partition: Move(self._kept[partition], offset) for partition, offset in reached.items()}
+    def _apply(self, batches: Sequence[Batch], reached: Mapping[TopicPartition, int]) -> Applied:
+        """Apply and keep offsets. Another view may have taken our partitions over: then look anew."""
+        moves = {partition: Move(self._kept[partition], offset) for partition, offset in reached.items()}
+        try:
+            applied = self._store.apply(batches, moves)
+        except FencedError as error:
+            self._fenced.append(self._clock())
+            if len(self._fenced) == MOST_FENCED and self._fenced[-1] - self._fenced[0] < FENCED_SECONDS:
+                raise
+            raise TransientError(str(error)) from error
+        self._kept |= reached
+        return applied
 
     def _pass_gaps(self) -> None:
         """Keep positions that have passed offsets without records, such as transaction markers."""
-        assert self._consumer is not None
-        positions = {p: self._consumer.position(p) for p in self._consumer.assignment() if p in self._kept}
+        consumer = self._consumer
+        assert consumer is not None
+        with _still_ours():
+            positions = {p: consumer.position(p) for p in consumer.assignment() & self._kept.keys()}
         passed = {p: offset for p, offset in positions.items() if offset > self._kept[p]}
         if passed:
-            self._store.apply([], self._moves(passed))
-            self._kept |= passed
+            self._apply([], passed)
 
     def _tell_freshness(self, now: float) -> None:
         fresh = self._freshness.advance(self.reached)
@@ -208,3 +225,12 @@ class View:
         self._tally.retried()
         error = state.outcome.exception() if state.outcome else None
         log.warning("trying again", stage="view", attempt=state.attempt_number, message=str(error))
+
+
+@contextmanager
+def _still_ours() -> Iterator[None]:
+    """The group may be divided anew between two questions about its partitions."""
+    try:
+        yield
+    except ConfigurationError as error:
+        raise TransientError(f"{error} The view looks again at what is its own.") from error
