@@ -5,8 +5,13 @@ from typing import Annotated
 
 import typer
 
+from hub.bus.contract import Bus, TopicSpec
+from hub.cli.demo import demo
 from hub.cli.options import takes_settings
+from hub.cli.parts import Parts
 from hub.cli.process import Process, Stage, start_all, start_server
+from hub.cli.removals import removals_app
+from hub.cli.topics import topics_app
 from hub.config import Settings
 
 app = typer.Typer(
@@ -65,6 +70,16 @@ def up(settings: Settings) -> None:
     start_all(process)
     typer.echo(process.address)
     raise typer.Exit(process.wait())
+
+
+def _connect(settings: Settings) -> tuple[Bus, list[TopicSpec]]:
+    parts = Parts(settings)
+    return parts.bus, parts.declared_topics()
+
+
+app.command("demo")(demo)
+app.add_typer(topics_app(_connect), name="topics")
+app.add_typer(removals_app, name="removals")
 
 
 def _run(process: Process, stages: Mapping[str, Stage]) -> None:

@@ -13,14 +13,14 @@ from connectors.sources import open_source
 from hub.access import Policy, Tokens, require_tokens_off_loopback
 from hub.audit import AuditLog
 from hub.bus import open_bus
-from hub.bus.contract import Bus
-from hub.bus.topics import apply, check, specs
+from hub.bus.contract import Bus, TopicSpec
+from hub.bus.topics import apply, refuse_differences, specs
 from hub.config import Settings
 from hub.errors import ConfigurationError
 from hub.forces import Feed, Force, load_forces
 from hub.metrics import Metrics
+from hub.normalise.boundary import load_boundary
 from hub.normalise.loop import Normaliser
-from hub.normalise.place.boundary import load_boundary
 from hub.schema.codec import Codec
 from hub.schema.registry import load_registry
 from hub.serve.app import make_app
@@ -70,22 +70,24 @@ class Parts:
         self._open.callback(store.close)
         return store
 
-    def topics(self, *, create: bool) -> None:
-        """Compare the topics with their declaration; `create` makes the missing ones first.
-
-        Raises `ConfigurationError` where one differs.
-        """
+    def declared_topics(self) -> list[TopicSpec]:
         topics = self.settings.topics
-        declared = specs(
+        return specs(
             self.forces,
             partitions=topics.partitions,
             replication=topics.replication,
             audit_retention_days=topics.audit_retention_days,
         )
+
+    def topics(self, *, create: bool) -> None:
+        """Compare the topics with their declaration; `create` makes the missing ones first.
+
+        Raises `ConfigurationError` where one differs.
+        """
+        declared = self.declared_topics()
         if create:
             apply(self.bus, declared)
-        if differences := check(self.bus, declared):
-            raise ConfigurationError("\n".join(differences))
+        refuse_differences(self.bus, declared)
 
     def feeds(self, force: str | None = None, domain: str | None = None) -> list[Feed]:
         """The feeds asked for. `ConfigurationError` names what there is instead."""

@@ -126,7 +126,7 @@ class Process:
         except OSError as error:
             listener.close()
             raise EnvironmentMissingError(
-                f"Cannot listen on {host}:{port}: {error.strerror}. Choose another with --port (0 takes a free one)."
+                f"Cannot listen on {host}:{port}: {error.strerror}. Choose another with --port, 0 for any."
             ) from error
         self.address = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
         config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=2)
