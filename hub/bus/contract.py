@@ -112,6 +112,7 @@ class Producer(Protocol):
     def commit(self) -> None:
         """Make the transaction durable and visible. All of it or none; returns when it is durable.
 
+        On Kafka readers, and `end_offsets`, come to see it some milliseconds later.
         After a `TransientError` the transaction is closed, and whether it was committed is not
         known: read back what is committed (offsets, positions) before doing the work again.
         """

@@ -2,6 +2,7 @@
 
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -75,6 +76,12 @@ def until(holds: Callable[[], bool]) -> None:
 
 def values(records: Sequence[Received]) -> list[bytes | None]:
     return [record.value for record in records]
+
+
+def shows(bus: Bus, topic: str, *expected: bytes) -> bool:
+    """Whether the topic holds these values; on Kafka a commit is seen some milliseconds after it."""
+    until(lambda: len(list(bus.read_all(topic))) >= len(expected))
+    return Counter(values(list(bus.read_all(topic)))) == Counter(expected)
 
 
 def positions(consumer: Consumer) -> Mapping[TopicPartition, Offset]:

@@ -2,10 +2,10 @@
 
 import pytest
 
-from hub.bus.contract import RECORD_LIMIT_BYTES, Received, TopicPartition
+from hub.bus.contract import RECORD_LIMIT_BYTES, Received, TopicPartition, TopicSpec
 from hub.bus.murmur2 import partition_of
 from hub.errors import BadRecordError, ConfigurationError
-from tests.contract.places import Place, poll, read, send, until, values
+from tests.contract.places import Place, poll, read, send, shows, until, values
 
 
 def test_records_of_one_key_are_read_in_the_order_they_were_sent(place: Place):
@@ -115,6 +115,18 @@ def test_a_record_at_the_limit_passes_and_one_above_it_is_refused(place: Place):
     assert record.value == bytes(RECORD_LIMIT_BYTES - 3)
 
 
+def test_a_record_without_a_key_is_refused_where_the_newest_of_each_key_is_kept(place: Place):
+    bus = place.open()
+    state = place.topic(bus, spec=TopicSpec(place.name("state"), 1, "compact"))
+    producer = bus.producer(place.name("writer"))
+    producer.begin()
+    producer.send(state, b"key", b"good")
+    with pytest.raises(BadRecordError, match="no key"):
+        producer.send(state, None, b"value")
+    producer.commit()
+    assert shows(bus, state, b"good")
+
+
 def test_seek_goes_back_and_forth(place: Place):
     bus = place.open()
     topic = place.topic(bus)
@@ -162,6 +174,7 @@ def test_read_all_gives_what_is_there_and_then_ends(place: Place):
     producer.begin()
     producer.send(topic, b"key", b"aborted", partition=0)
     producer.abort()
+    until(lambda: len(list(bus.read_all(topic))) >= 4000)
     records = list(bus.read_all(topic))
     assert len(records) == 4000
     for number in range(2):
