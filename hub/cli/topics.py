@@ -1,6 +1,7 @@
 """`alliance-hub topics apply | check`: make the topics, or compare them with their declaration."""
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 
 import typer
 
@@ -22,17 +23,20 @@ def topics_app(connect: Connect) -> typer.Typer:
     def apply_topics(settings: Settings) -> None:
         """Make the missing topics and set cleanup and retention of the others as declared."""
         bus, declared = connect(settings)
-        for name in apply(bus, declared):
-            typer.echo(f"made {name}")
-        for name in align(bus, declared):
-            typer.echo(f"set {name} as declared")
-        _confirm(bus, declared)
+        with closing(bus):
+            for name in apply(bus, declared):
+                typer.echo(f"made {name}")
+            for name in align(bus, declared):
+                typer.echo(f"set {name} as declared")
+            _confirm(bus, declared)
 
     @app.command("check")
     @takes_settings
     def check_topics(settings: Settings) -> None:
         """Name every topic that is missing or differs, with its remedy. Changes nothing."""
-        _confirm(*connect(settings))
+        bus, declared = connect(settings)
+        with closing(bus):
+            _confirm(bus, declared)
 
     return app
 
