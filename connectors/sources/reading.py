@@ -93,5 +93,5 @@ class Reading:
         if self._stated is not None and self._stated != self.rows:
             raise SourceChangedError(
                 f"{self._feed}: file {self.name} says it has {self._stated} rows but has {self.rows}: it "
-                "is not whole, so nothing is removed by it. Ask for it again, or take it away for a newer one."
+                "is not whole, so nothing is removed by it. Ask for it again, or take it away."
             )
