@@ -185,7 +185,7 @@ class Connector:
         return int(self._clock() * 1_000_000)
 
 
-_backing_off = wait_exponential_jitter(initial=0.2, max=_LONGEST_PAUSE_SECONDS, jitter=0.2)
+_backing_off = wait_exponential_jitter(multiplier=0.2, max=_LONGEST_PAUSE_SECONDS, jitter=0.2)
 
 
 def _pause(state: RetryCallState) -> float:

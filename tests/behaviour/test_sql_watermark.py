@@ -1,0 +1,231 @@
+"""A table with a watermark: every change becomes one event, and nothing else does."""
+
+import pytest
+
+from tests.connecting import INCIDENTS, Bench, Legacy, balanced, key, shape
+
+AT = "2016-11-01 12:00:{:02}"
+
+
+@pytest.fixture
+def bench(tmp_path):
+    bench = Bench(tmp_path)
+    yield bench
+    bench.close()
+
+
+@pytest.fixture
+def legacy(tmp_path):
+    return Legacy(tmp_path / "legacy.db")
+
+
+def test_each_row_is_published_once_with_its_own_columns_and_no_others(bench, legacy):
+    legacy.incident(7, AT.format(1), SUMMARY="Noise", RESTRICTED=0, EASTING=458000, CALLER_NAME="Callerwood")
+    feed = bench.feed()
+
+    bench.read_database(feed, legacy)
+
+    (event,) = bench.events(feed)
+    assert event["record_id"] == "urn:alliance:incident:leicestershire:command:2016-11-01:7"
+    assert (event["system"], event["key"], event["source_version"]) == ("command", "2016-11-01:7", 1)
+    assert event["row"]["SUMMARY"] == "Noise"
+    assert event["row"]["RESTRICTED"] is False
+    assert event["row"]["EASTING"] == 458000
+    assert event["row"]["GRADE"] is None
+    assert event["changed_at"] == 1478001601_000000
+    assert b"Callerwood" not in b"".join(r.value for r in bench.bus.read_all(feed.topic))
+
+
+def test_a_content_that_comes_back_is_a_version_of_its_own(bench, legacy):
+    """A, B, A: three versions, for someone may have acted on B."""
+    legacy.incident(7, AT.format(1), GRADE="1")
+    feed = bench.feed()
+
+    bench.read_database(
+        feed,
+        legacy,
+        lambda: legacy.update(7, AT.format(2), GRADE="2"),
+        lambda: legacy.update(7, AT.format(3), GRADE="1"),
+    )
+
+    assert shape(bench.of(feed, key(7)), "GRADE") == [(1, False, "1"), (2, False, "2"), (3, False, "1")]
+
+
+def test_two_changes_within_one_second_are_two_versions(bench, legacy):
+    legacy.incident(7, AT.format(1), GRADE="1")
+    legacy.incident(8, AT.format(1), GRADE="1")
+    feed = bench.feed()
+
+    bench.read_database(feed, legacy, lambda: legacy.update(7, AT.format(1), GRADE="2"))
+
+    assert shape(bench.of(feed, key(7)), "GRADE") == [(1, False, "1"), (2, False, "2")]
+    assert len(bench.of(feed, key(8))) == 1
+
+
+def test_two_changes_of_the_newest_second_are_seen_between_overlaps(bench, legacy):
+    """The newest second is read again at each poll: an overlap an hour away is not waited for."""
+    legacy.incident(7, AT.format(1), GRADE="1")
+    legacy.incident(8, AT.format(1))
+    feed = bench.feed(overlap_every_seconds=3600, sweep_seconds=None)
+    published = [lambda: len(bench.events(feed)) == 2, lambda: len(bench.events(feed)) == 3]
+
+    bench.read_database(feed, legacy, lambda: legacy.update(7, AT.format(1), GRADE="2"), until=published)
+
+    assert shape(bench.of(feed, key(7)), "GRADE") == [(1, False, "1"), (2, False, "2")]
+
+
+def test_a_row_deleted_and_made_again_takes_the_next_versions(bench, legacy):
+    legacy.incident(7, AT.format(1), GRADE="1")
+    feed = bench.feed(max_removed_percent=100)
+    legacy.incident(1, AT.format(0))
+
+    bench.read_database(
+        feed,
+        legacy,
+        lambda: legacy.execute(f"delete from {INCIDENTS} where INC_NO = 7"),
+        lambda: legacy.incident(7, AT.format(1), GRADE="1"),
+    )
+
+    assert shape(bench.of(feed, key(7)), "GRADE") == [(1, False, "1"), (2, True, None), (3, False, "1")]
+    assert balanced(bench.counts(feed))
+
+
+def test_a_flag_is_a_deletion_and_taking_it_away_brings_the_row_back(bench, legacy):
+    legacy.incident(7, AT.format(1), GRADE="1")
+    feed = bench.feed()
+
+    bench.read_database(
+        feed,
+        legacy,
+        lambda: legacy.update(7, AT.format(2), IS_DELETED=1),
+        lambda: legacy.update(7, AT.format(3), IS_DELETED=0),
+    )
+
+    assert shape(bench.of(feed, key(7)), "IS_DELETED") == [
+        (1, False, None),
+        (2, True, True),
+        (3, False, False),
+    ]
+
+
+def test_a_row_flagged_before_it_was_ever_seen_is_no_event(bench, legacy):
+    legacy.incident(7, AT.format(1), IS_DELETED=1)
+    feed = bench.feed()
+
+    bench.read_database(feed, legacy)
+
+    assert bench.events(feed) == []
+    assert balanced(bench.counts(feed))
+
+
+def test_a_backfill_of_unchanged_rows_is_no_event(bench, legacy):
+    for number in range(30):
+        legacy.incident(number, AT.format(number), GRADE="1")
+    feed = bench.feed()
+    bench.read_database(feed, legacy)
+
+    bench.read_database(feed, legacy)
+
+    assert len(bench.events(feed)) == 30
+    counts = bench.counts(feed)
+    assert counts["published"] == 30
+    assert counts["unchanged"] == counts["read"] - 30 > 0
+
+
+def test_in_the_october_night_the_rows_of_the_hour_that_comes_twice_are_all_published(bench, legacy):
+    """At 02:00 the clock goes back to 01:00, and an hour of watermarks lies behind the newest."""
+    legacy.incident(1, "2016-10-30 01:59:59", GRADE="1")
+    feed = bench.feed()
+
+    bench.read_database(
+        feed,
+        legacy,
+        lambda: legacy.incident(2, "2016-10-30 01:00:00"),
+        lambda: legacy.update(1, "2016-10-30 01:00:01", GRADE="2"),
+        lambda: legacy.incident(3, "2016-10-30 02:00:00"),
+    )
+
+    assert shape(bench.of(feed, key(1)), "GRADE") == [(1, False, "1"), (2, False, "2")]
+    assert len(bench.of(feed, key(2))) == len(bench.of(feed, key(3))) == 1
+    assert [e["changed_at"] for e in bench.of(feed, key(2))] == [
+        1477789200_000000
+    ]  # 01:00 GMT, after the change
+
+
+def test_a_transaction_that_commits_late_is_found_behind_the_newest(bench, legacy):
+    legacy.incident(1, "2016-11-01 12:30:00")
+    feed = bench.feed()
+
+    bench.read_database(feed, legacy, lambda: legacy.incident(2, "2016-11-01 12:26:00"))
+
+    assert len(bench.of(feed, key(2))) == 1
+
+
+def test_a_late_commit_while_the_connector_was_down_is_found_at_its_start(bench, legacy):
+    legacy.incident(1, "2016-11-01 12:30:00")
+    feed = bench.feed()
+    bench.read_database(feed, legacy)
+
+    legacy.incident(2, "2016-11-01 12:26:00")
+    bench.read_database(feed, legacy)
+
+    assert len(bench.of(feed, key(2))) == 1
+
+
+def test_a_row_without_a_watermark_is_published_and_its_changes_too(bench, legacy):
+    legacy.incident(1, AT.format(1))
+    legacy.incident(2, None, GRADE="1")
+    legacy.incident(3, "", GRADE="1")
+    feed = bench.feed()
+
+    bench.read_database(
+        feed, legacy, lambda: legacy.update(2, None, GRADE="2"), lambda: legacy.update(3, "", GRADE="2")
+    )
+
+    assert shape(bench.of(feed, key(2)), "GRADE") == [(1, False, "1"), (2, False, "2")]
+    assert shape(bench.of(feed, key(3)), "GRADE") == [(1, False, "1"), (2, False, "2")]
+
+
+@pytest.mark.parametrize("odd", ["2099-12-31 23:59:59", "not a time", "9999"])
+def test_a_watermark_that_is_no_time_yet_hides_no_later_change(bench, legacy, odd):
+    legacy.incident(1, odd)
+    legacy.incident(2, AT.format(1))
+    feed = bench.feed()
+
+    bench.read_database(feed, legacy, lambda: legacy.incident(3, AT.format(2)))
+    bench.read_database(feed, legacy, lambda: legacy.incident(4, AT.format(3)))
+
+    assert {e["key"] for e in bench.events(feed)} == {key(n) for n in (1, 2, 3, 4)}
+
+
+def test_more_rows_than_a_page_of_one_second_are_all_read_once(bench, legacy):
+    feed = bench.feed()
+    rows = [
+        (
+            f"insert into {INCIDENTS} (INC_DATE, INC_NO, LAST_UPDATED) values (?, ?, ?)",
+            ("2016-11-01", n, AT.format(1)),
+        )
+        for n in range(2500)
+    ]
+
+    bench.read_database(feed, legacy, lambda: legacy.execute(*rows))
+
+    assert sorted(e["row"]["INC_NO"] for e in bench.events(feed)) == list(range(2500))
+
+
+def test_keys_with_any_characters_stay_apart(bench, legacy):
+    legacy.execute(
+        (
+            f"insert into {INCIDENTS} (INC_DATE, INC_NO, LAST_UPDATED) values (?, ?, ?)",
+            ("a:b/é", 1, AT.format(1)),
+        ),
+        (
+            f"insert into {INCIDENTS} (INC_DATE, INC_NO, LAST_UPDATED) values (?, ?, ?)",
+            ("a", 1, AT.format(1)),
+        ),
+    )
+    feed = bench.feed()
+
+    bench.read_database(feed, legacy)
+
+    assert sorted(e["key"] for e in bench.events(feed)) == ["a%3Ab%2F%C3%A9:1", "a:1"]

@@ -1,0 +1,178 @@
+"""Runs a connector on a scripted day: acts on the legacy system whenever all before it was read."""
+
+import contextlib
+import dataclasses
+import sqlite3
+import threading
+import time
+from pathlib import Path
+
+from connectors.loop import Connector
+from connectors.messages import dead_letters_of
+from connectors.positions import Positions
+from connectors.sources import open_source
+from hub.bus import open_bus
+from hub.bus.topics import apply, specs
+from hub.forces import load_forces
+from hub.metrics import Metrics
+from hub.schema.codec import Codec
+from hub.schema.registry import load_registry
+
+LEICESTERSHIRE = Path(__file__).parent.parent / "connectors" / "leicestershire"
+INCIDENTS = "V_INCIDENT"
+PEOPLE = "V_PERSON"
+
+
+class Bench:
+    """An embedded bus with the topics of Leicestershire, and what lies on it."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.forces = load_forces([LEICESTERSHIRE])
+        self.codec = Codec(load_registry(self.forces))
+        self.bus = open_bus(f"embedded://{folder}/bus.db")
+        self.metrics = Metrics()
+        apply(self.bus, specs(self.forces, partitions=2))
+
+    def feed(self, domain="incident", **source):
+        """The force's own feed, polled fast, with other settings of its source where given."""
+        feed = self.forces["leicestershire"].feeds[domain]
+        fast = {"poll_seconds": 0.01} | (
+            {"snapshot_seconds": 0.02}
+            if domain == "hr"
+            else {"overlap_every_seconds": 0.02, "sweep_seconds": 0.02}
+        )
+        settings = dict(feed.source) | fast | source
+        return dataclasses.replace(feed, source={k: v for k, v in settings.items() if v is not None})
+
+    def connect(self, feed, source, *actions, until=None, clock=time.time):
+        """Run a connector on `source`, doing each action once all before it was read; then it stops.
+
+        `until` gives what to wait for, in place of the source's own proof, before each action and the end.
+        """
+        scripted = Scripted(source, actions, until, sweeps="sweep_seconds" in feed.source)
+        try:
+            Connector(feed, scripted, self.bus, self.codec, self.metrics, clock=clock).run(scripted.stop)
+        finally:
+            scripted.close()
+
+    def read_database(self, feed, legacy, *actions, **more):
+        self.connect(feed, open_source(feed, legacy.url, None), *actions, **more)
+
+    def events(self, feed):
+        """All events of a feed, oldest first within each record."""
+        decode = self.codec.decoder(feed.topic)
+        return [decode(r.value) for r in self.bus.read_all(feed.topic)]
+
+    def of(self, feed, key):
+        return [event for event in self.events(feed) if event["key"] == key]
+
+    def dead_letters(self, feed):
+        decode = self.codec.decoder(dead_letters_of(feed))
+        return [decode(r.value) for r in self.bus.read_all(dead_letters_of(feed))]
+
+    def positions(self, feed):
+        return Positions(feed, self.bus, self.codec)
+
+    def counts(self, feed):
+        return self.positions(feed).counts
+
+    def stopped(self, feed):
+        labels = {"stage": "read", "force": feed.force, "domain": feed.domain}
+        return self.metrics.registry.get_sample_value("alliance_hub_stage_stopped", labels)
+
+    def close(self):
+        self.bus.close()
+
+
+class Scripted:
+    """A source that acts once everything was read since the last action, and at the end stops the loop."""
+
+    def __init__(self, source, actions, until, *, sweeps):
+        self.stop = threading.Event()
+        self._source = source
+        self._actions = [*actions, self.stop.set]
+        self._until = list(until or [])
+        self._sweeps = sweeps
+        self._wait()
+
+    def _wait(self):
+        self._acted = time.time_ns() // 1000
+        self._proved = False
+        self._snapshots = 0
+
+    def read(self, position):
+        batch = self._source.read(position)
+        self._proved = self._proved or (batch.complete_to or 0) > self._acted
+        self._snapshots += batch.snapshot_ends
+        if self._actions and self._all_was_read(batch):
+            self._actions.pop(0)()
+            self._wait()
+        return batch
+
+    def _all_was_read(self, batch):
+        if self._until:
+            return self._until[0]() and self._until.pop(0)
+        swept = self._snapshots >= 2 or not self._sweeps  # the first may have begun before the action
+        return self._proved and swept and not batch.more
+
+    def count(self):
+        return self._source.count()
+
+    def close(self):
+        self._source.close()
+
+
+class Legacy:
+    """A legacy SQLite database with an incident and a staff table, written as its owner would."""
+
+    def __init__(self, path):
+        self.path = path
+        self.url = f"sqlite:///{path}"
+        self.execute(
+            f"create table {INCIDENTS} (INC_DATE text, INC_NO integer, CREATED text, FIRST_DESPATCH text, "
+            "FIRST_ARRIVAL text, CLOSED text, STATUS_CODE text, GRADE text, OPEN_CODE text, CLOSE_CODE text, "
+            "QUALS text, SUMMARY text, LOC_TEXT text, POSTCODE text, UPRN text, EASTING integer, NORTHING integer, "
+            "BEAT text, UNITS text, NICHE_REF text, MARKING text, RESTRICTED integer, IS_DELETED integer, "
+            "LAST_UPDATED text, CALLER_NAME text, CALLER_PHONE text)",
+            f"create table {PEOPLE} (STAFF_NO text, TYPE text, RANK text, RANK_TYPE text, RANK_UNTIL text, "
+            "SURNAME text, FORENAMES text, UNIT text, STATION text, STATION_POSTCODE text, STATION_E integer, "
+            "STATION_N integer, SKILLS text, DUTY text, DUTY_START text, DUTY_END text, STATUS text, "
+            "NI_NUMBER text, BANK_ACCOUNT text, SALARY text, ABSENCE_REASON text)",
+        )
+
+    def execute(self, *statements):
+        with contextlib.closing(sqlite3.connect(self.path, timeout=30)) as connection, connection:
+            for statement in statements:
+                connection.execute(*([statement] if isinstance(statement, str) else statement))
+
+    def incident(self, number, at, **values):
+        """Insert an incident of 1 November 2016, last updated `at`."""
+        row = {"INC_DATE": "2016-11-01", "INC_NO": number, "LAST_UPDATED": at, "STATUS_CODE": "O"} | values
+        self._insert(INCIDENTS, row)
+
+    def update(self, number, at, **values):
+        values |= {"LAST_UPDATED": at}
+        sets = ", ".join(f"{name} = ?" for name in values)
+        self.execute((f"update {INCIDENTS} set {sets} where INC_NO = ?", (*values.values(), number)))
+
+    def person(self, number, **values):
+        self._insert(PEOPLE, {"STAFF_NO": number, "TYPE": "PO", "SURNAME": "Smith"} | values)
+
+    def _insert(self, table, row):
+        marks = ", ".join("?" * len(row))
+        self.execute((f"insert into {table} ({', '.join(row)}) values ({marks})", tuple(row.values())))
+
+
+def key(number):
+    return f"2016-11-01:{number}"
+
+
+def shape(events, *columns):
+    """Version, whether deleted, and the named columns of each event."""
+    return [(e["source_version"], e["deleted"], *(e["row"][c] for c in columns)) for e in events]
+
+
+def balanced(counts):
+    out = ("published", "unchanged", "other_force", "dead_lettered")
+    return counts["read"] + counts["derived"] == sum(counts[name] for name in out)
