@@ -1,4 +1,6 @@
 """Fixtures that many tests share."""
 
 from tests.kafka_broker import kafka_address  # noqa: F401
-from tests.postgres import postgres_url  # noqa: F401
+from tests.postgres import postgres_server, postgres_url  # noqa: F401
+from tests.real.browser import browser, page  # noqa: F401
+from tests.stores import query, store, store_url  # noqa: F401

@@ -111,7 +111,9 @@ class Listing:
         if mark != self._mark:
             raise BadQueryError(f"The cursor is of another list; {remedy}")
         numbers = (number, placed, 0 if sort is None else sort)
-        if not all(type(n) is int and abs(n) < 1 << 63 for n in numbers) or type(record_id) is not str:
+        if not all(type(n) is int and abs(n) < 1 << 63 for n in numbers) or not (
+            type(record_id) is str and storable(record_id)
+        ):
             raise BadQueryError(f"The cursor cannot be read; {remedy}")
         return Cursor(number, sort, record_id, placed)
 
@@ -138,9 +140,13 @@ def _filters(domain: Domain, filters: Mapping[str, str | Sequence[str]]) -> list
     return conditions
 
 
+def storable(word: str) -> bool:
+    """Whether a record can hold this; PostgreSQL refuses NUL and half a surrogate pair."""
+    return "\0" not in word and not any("\ud800" <= letter <= "\udfff" for letter in word)
+
+
 def _text(name: str, word: str) -> str:
-    # PostgreSQL refuses what can be in no record: NUL and half a surrogate pair.
-    if "\0" in word or any("\ud800" <= letter <= "\udfff" for letter in word):
+    if not storable(word):
         raise BadQueryError(f"'{name}' holds a character that no record can hold.")
     return word
 

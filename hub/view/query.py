@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from sqlalchemy import Row, Select, func, literal, select, union_all
 
 from hub.domains import DOMAINS
-from hub.view.listing import Box, Listing
+from hub.view.listing import Box, Listing, storable
 from hub.view.store import Store
 from hub.view.tables import CHANGE_COUNTER, COUNTS, CURRENT, FRESHNESS, HISTORY
 
@@ -105,12 +105,16 @@ class Query:
 
     def get(self, domain: str, record_id: str) -> Item | None:
         """The record, deleted ones too; None where there is none."""
+        if not storable(record_id):
+            return None
         table = CURRENT[domain]
         row = self._one(select(table.c.body, table.c.change_number).where(table.c.id == record_id))
         return None if row is None else Item(self._decoders[domain](row.body), row.change_number)
 
     def history(self, domain: str, record_id: str) -> list[Version]:
         """Every version of a record that is known, newest first."""
+        if not storable(record_id):
+            return []
         table = HISTORY[domain]
         order = (table.c.source_version.desc(), table.c.mapping_version.desc())
         rows = self._all(select(table).where(table.c.id == record_id).order_by(*order))

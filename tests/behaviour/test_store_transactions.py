@@ -1,0 +1,238 @@
+"""Records, history, counts and offsets are kept together or not at all, and change numbers hold."""
+
+import multiprocessing
+import os
+import signal
+import sqlite3
+import threading
+
+import psycopg
+import pytest
+from sqlalchemy import create_engine, make_url, text
+
+from hub.bus.contract import TopicPartition
+from hub.errors import ConfigurationError, FencedError, TransientError
+from hub.view.query import Query
+from hub.view.session import Batch, Fresh, Move
+from hub.view.store import open_store
+from tests.stores import TP, keys, put, put_records
+from tests.view_records import T0, JsonCodec, batch, body, incident, staff
+
+OTHER = TopicPartition("alliance.incident.v1", 1)
+
+
+def test_a_batch_is_kept_with_its_offset_and_read_on_from_there_after_reopening(store_url):
+    store = open_store(store_url)
+    put_records(store, "incident", incident("1"), incident("2"))
+    store.close()
+    store = open_store(store_url)
+    assert store.kept([TP.topic])[TP].next_offset == 2
+    assert keys(Query(store, JsonCodec()).list_records("incident")) == ["2", "1"]
+    store.close()
+
+
+def test_nothing_of_a_batch_is_kept_where_another_view_moved_the_offset(store, query):
+    put_records(store, "incident", incident("1"))
+    with pytest.raises(FencedError, match="offset of alliance"):
+        store.apply([batch("incident", incident("2"))], {TP: Move(0, 5)})
+    assert keys(query.list_records("incident")) == ["1"]
+    assert store.kept([TP.topic])[TP].next_offset == 1
+    assert query.counts()["incident"]["leicestershire"]["received"] == 1
+
+
+def test_nothing_of_a_batch_is_kept_where_one_of_its_records_cannot_be(store, query):
+    put_records(store, "incident", incident("1"))
+    with pytest.raises(KeyError):
+        put(store, batch("incident", incident("2")), Batch("incident", [({"id": "broken"}, b"")]))
+    assert keys(query.list_records("incident")) == ["1"]
+    assert store.kept([TP.topic])[TP].next_offset == 1
+    put_records(store, "incident", incident("3"))
+    assert keys(query.list_records("incident")) == ["3", "1"]
+
+
+def _apply_until_killed(url, ready):
+    store = open_store(url)
+    for number in range(1_000_000):
+        put(store, batch("incident", *(incident(f"{number}-{n}") for n in range(5))), batch("hr", staff()))
+        if number == 10:
+            ready.set()
+
+
+def test_a_view_that_is_killed_leaves_as_many_records_as_its_offset_says(store_url):
+    context = multiprocessing.get_context("spawn")
+    ready = context.Event()
+    process = context.Process(target=_apply_until_killed, args=(store_url, ready))
+    process.start()
+    assert ready.wait(60)
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()
+    store = open_store(store_url)
+    counts = Query(store, JsonCodec()).counts()
+    offset = store.kept([TP.topic])[TP].next_offset
+    assert offset >= 60
+    assert counts["incident"]["leicestershire"]["visible"] * 6 == offset * 5
+    assert counts["hr"]["leicestershire"]["received"] * 6 == offset
+    store.close()
+
+
+@pytest.mark.postgres
+def test_a_change_number_is_visible_only_when_all_lower_ones_are(postgres_url):
+    first, second = open_store(postgres_url), open_store(postgres_url)
+    reader = open_store(postgres_url)
+    query = Query(reader, JsonCodec())
+    first.declare([TP, OTHER])
+    with first._writer.transaction() as held:
+        number = held.take_numbers(1)  # held between its number and its commit
+        late = threading.Thread(
+            target=second.apply, args=([batch("incident", incident("2"))], {OTHER: Move(0, 1)})
+        )
+        late.start()
+        _until_waiting(postgres_url)
+        assert late.is_alive()
+        assert query.last_change() == number - 1
+        assert query.changes_after(0, 10) == []
+        plan = first._planners["incident"].plan([(incident("1"), body(incident("1")))], {}, number)
+        held.write("incident", plan, T0)
+    late.join(30)
+    assert [change.record["source_key"] for change in query.changes_after(0, 10)] == [
+        "command:1",
+        "command:2",
+    ]
+    assert query.last_change() > number
+    for each in (first, second, reader):
+        each.close()
+
+
+def _until_waiting(url):
+    """Wait until a session of the database waits for a lock."""
+    engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"))
+    with engine.connect() as connection:
+        waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        while connection.execute(waiting).scalar_one() == 0:
+            connection.rollback()
+    engine.dispose()
+
+
+def test_two_views_write_at_once_and_a_reader_misses_no_change(store_url):
+    writers, reader = [open_store(store_url), open_store(store_url)], open_store(store_url)
+    writers[0].declare([TP, OTHER])
+    done = threading.Event()
+    seen = []
+
+    def write(store, partition):
+        for n in range(30):
+            put(store, batch("incident", incident(f"{partition.partition}-{n}")), partition=partition)
+
+    def read():
+        query, after = Query(reader, JsonCodec()), 0
+        while True:
+            last_round = done.is_set()
+            changes = query.changes_after(after, 7)
+            seen.extend(change.number for change in changes)
+            after = seen[-1] if seen else 0
+            if last_round and not changes:
+                return
+
+    threads = [threading.Thread(target=write, args=pair) for pair in zip(writers, (TP, OTHER), strict=True)]
+    reading = threading.Thread(target=read)
+    for thread in (*threads, reading):
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    done.set()
+    reading.join(60)
+    assert len(seen) == 60
+    assert seen == sorted(set(seen))
+    for each in (*writers, reader):
+        each.close()
+
+
+def test_readers_are_not_held_up_by_a_writer(store_url):
+    writer, reader = open_store(store_url), open_store(store_url)
+    query = Query(reader, JsonCodec())
+    put_records(writer, "incident", incident("1"))
+    with writer._writer.transaction() as held:
+        held.take_numbers(5)
+        assert keys(query.list_records("incident")) == ["1"]
+        assert query.last_change() == 1
+    writer.close()
+    reader.close()
+
+
+def test_a_store_of_a_newer_hub_is_refused(store_url):
+    open_store(store_url).close()
+    _change(store_url, "UPDATE store_version SET version = 2")
+    with pytest.raises(ConfigurationError, match="version 2, newer than 1 of this hub"):
+        open_store(store_url)
+
+
+def test_a_store_whose_tables_differ_is_refused_by_name(store_url):
+    open_store(store_url).close()
+    _change(store_url, "ALTER TABLE staff DROP COLUMN duty")
+    with pytest.raises(ConfigurationError, match="table 'staff' differs from this hub's in duty"):
+        open_store(store_url)
+
+
+def _change(url, statement):
+    if url.startswith("sqlite"):
+        connection = sqlite3.connect(url.removeprefix("sqlite:///"))
+        connection.execute(statement)
+        connection.commit()
+        connection.close()
+    else:
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(statement)
+
+
+def test_two_processes_that_start_at_once_make_the_tables_once(store_url):
+    opened = []
+    threads = [threading.Thread(target=lambda: opened.append(open_store(store_url))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert len(opened) == 4
+    assert Query(opened[0], JsonCodec()).last_change() == 0
+    for each in opened:
+        each.close()
+
+
+@pytest.mark.parametrize("url", ["", "nonsense", "sqlite://", "mysql://localhost/hub", "redis:///x"])
+def test_another_url_is_refused_with_the_forms_that_are_known(url):
+    with pytest.raises(ConfigurationError, match=r"sqlite:///PATH or postgresql://"):
+        open_store(url)
+
+
+def test_the_password_is_in_no_message():
+    with pytest.raises(TransientError) as told:
+        open_store("postgresql://hub:secret-word@127.0.0.1:1/hub")
+    assert "secret-word" not in str(told.value)
+    assert "127.0.0.1:1" in str(told.value)
+
+
+@pytest.mark.postgres
+def test_a_database_that_went_away_is_a_passing_failure_and_mends_itself(postgres_server):
+    database = postgres_server.create()
+    store = open_store(postgres_server.url(database))
+    put_records(store, "incident", incident("1"))
+    postgres_server.execute(
+        f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'"
+    )
+    with pytest.raises(TransientError):
+        put_records(store, "incident", incident("2"))
+    put_records(store, "incident", incident("3"))
+    assert store.kept([TP.topic])[TP].next_offset == 2
+    assert keys(Query(store, JsonCodec()).list_records("incident")) == ["3", "1"]
+    store.close()
+    postgres_server.drop(database)
+
+
+def test_freshness_never_goes_back_and_a_feed_that_left_is_forgotten(store, query):
+    store.declare_feeds([("a", "incident"), ("b", "hr")])
+    assert [(f.force, f.complete_to) for f in query.freshness()] == [("a", None), ("b", None)]
+    store.keep_freshness([Fresh("a", "incident", 200)], 1000)
+    store.keep_freshness([Fresh("a", "incident", 100)], 2000)
+    first, _ = query.freshness()
+    assert (first.complete_to, first.seen_at) == (200, 2000)
+    store.declare_feeds([("a", "incident")])
+    assert [(f.force, f.complete_to) for f in query.freshness()] == [("a", 200)]

@@ -1,0 +1,49 @@
+"""A store of each kind for the tests, and what is asked of it most."""
+
+import pytest
+
+from hub.bus.contract import TopicPartition
+from hub.view.query import Query
+from hub.view.session import Move
+from hub.view.store import open_store
+from tests.view_records import JsonCodec, batch
+
+TP = TopicPartition("alliance.incident.v1", 0)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def store_url(request, tmp_path):
+    """The URL of an empty store, once on each database."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'store.db'}"
+    return request.getfixturevalue("postgres_url")
+
+
+@pytest.fixture
+def store(store_url):
+    """An empty store, once on each database."""
+    opened = open_store(store_url)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def query(store):
+    """Questions to `store`, whose bodies are JSON."""
+    return Query(store, JsonCodec())
+
+
+def put(store, *batches, partition=TP):
+    """Apply batches as a view would that reads them from one partition."""
+    before = store.declare([partition])[partition].next_offset
+    count = sum(len(each.records) for each in batches)
+    return store.apply(batches, {partition: Move(before, before + count)})
+
+
+def put_records(store, domain, *records):
+    return put(store, batch(domain, *records))
+
+
+def keys(page):
+    """The last part of each record's id on a page."""
+    return [item.record["id"].rpartition(":")[2] for item in page.items]
