@@ -19,14 +19,16 @@ HEADER = (
 )  # fmt: skip
 _NAME = re.compile(r"INC_(\d{8})_(\d{6})\.csv")
 _MARK = ".done"
+_PART = ".part"
 _ENCODING = "cp1252"
 
 
 class CsvIncidents:
     """Incidents as lines of drops: N new, U update, X cancel; each line is the whole row.
 
-    A drop is marked whole when it is `drop_seconds` old at a tick. What an earlier run left
-    unmarked is cut after its last whole line and marked.
+    A drop is written under another name and handed over when it is `drop_seconds` old at a
+    tick: the marker first, then the name. What an earlier run left unfinished is cut after its
+    last whole line and handed over.
     """
 
     def __init__(self, folder: Path, vocabulary: Vocabulary, *, drop_seconds: float = 1.0) -> None:
@@ -36,10 +38,9 @@ class CsvIncidents:
         self._drop_seconds = drop_seconds
         self._open: tuple[Path, dt.datetime] | None = None
         folder.mkdir(parents=True, exist_ok=True)
-        for file in self._drops():
-            if not _marker(file).exists():
-                _cut(file)
-                _marker(file).touch()
+        for part in sorted(folder.glob(f"*{_PART}")):
+            _cut(part)
+            _hand_over(part)
 
     def key(self, truth: TruthIncident) -> str:
         return source_key(truth.date.strftime("%d/%m/%Y"), str(truth.number))
@@ -55,14 +56,14 @@ class CsvIncidents:
         self._append("X", [truth], at)
 
     def tick(self, at: dt.datetime) -> None:
-        """Mark the open drop whole, once it is old enough."""
+        """Hand the open drop over, once it is old enough."""
         if self._open is not None and (at - self._open[1]).total_seconds() >= self._drop_seconds:
             self.finish()
 
     def finish(self) -> None:
-        """Mark the open drop whole now."""
+        """Hand the open drop over now."""
         if self._open is not None:
-            _marker(self._open[0]).touch()
+            _hand_over(self._open[0])
             self._open = None
 
     def redeliver(self, at: dt.datetime) -> Path:
@@ -71,13 +72,13 @@ class CsvIncidents:
         last = self._drops()[-1]
         again = self._next_file(at)
         again.write_bytes(last.read_bytes())
-        _marker(again).touch()
-        return again
+        return _hand_over(again)
 
     def count(self) -> int:
         """The logs whose last line is not a cancel, counted in the drops themselves."""
         last: dict[tuple[str, str], str] = {}
-        for file in self._drops():
+        parts = [self._open[0]] if self._open is not None else []
+        for file in [*self._drops(), *parts]:
             with file.open(encoding=_ENCODING, newline="") as lines:
                 for row in csv.DictReader(lines):
                     last[row["Log Date"], row["Log No"]] = row["Action"]
@@ -101,13 +102,16 @@ class CsvIncidents:
             file.write(text.getvalue().encode(_ENCODING, "replace"))
 
     def _next_file(self, at: dt.datetime) -> Path:
-        """Name the next drop: the day, never before the last one's, and a number that goes on."""
+        """Name the next drop: the day, never before the last one's, and a number that goes on.
+
+        While it is written it carries `_PART` as well.
+        """
         day, number = f"{local(at):%Y%m%d}", 1
         if drops := self._drops():
             match = _NAME.fullmatch(drops[-1].name)
             assert match is not None
             day, number = max(day, match[1]), int(match[2]) + 1
-        return self._folder / f"INC_{day}_{number:06}.csv"
+        return self._folder / f"INC_{day}_{number:06}.csv{_PART}"
 
     def _line(self, action: str, truth: TruthIncident, point: tuple[float, float] | None) -> list[str]:
         word, place = self._vocabulary.local, truth.place
@@ -149,8 +153,11 @@ def _letter(across: int, down: int) -> str:
     return "ABCDEFGHJKLMNOPQRSTUVWXYZ"[down * 5 + across]
 
 
-def _marker(file: Path) -> Path:
-    return file.with_name(file.name + _MARK)
+def _hand_over(part: Path) -> Path:
+    """Give a drop its name, its marker already there, so that nobody ever sees it without."""
+    file = part.with_suffix("")
+    file.with_name(file.name + _MARK).touch()
+    return part.rename(file)
 
 
 def _cut(file: Path) -> None:

@@ -1,0 +1,115 @@
+"""What is true in the legacy systems is what the view shows, record by record and field by field."""
+
+import datetime as dt
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from connectors.standins.busy import Busy
+from connectors.standins.legacy import LegacySystems
+from connectors.standins.mess import Mess
+from connectors.standins.truth import TruthIncident, TruthPerson, domain_of
+from tests.comparison import differences
+from tests.legacy import builtin_forces, of
+from tests.trial import Hub, hub_on, wait_until
+
+FORCES = ("leicestershire", "northamptonshire", "nottinghamshire")
+
+
+def assert_true(hub: Hub) -> None:
+    """Compare every record, and see that there is none besides."""
+    truth = hub.legacy.truth()
+    wrong = {}
+    for identity, record in truth.items():
+        seen = hub.record(domain_of(record), identity)
+        if seen is None and record.deleted:
+            continue  # it came and went between two looks
+        found = ["is not there"] if seen is None else differences(record, seen)
+        if found:
+            wrong[identity] = found
+    assert not wrong, f"{len(wrong)} of {len(truth)} are wrong, such as {dict(list(wrong.items())[:5])}"
+    live = Counter((domain_of(record), record.force) for record in truth.values() if not record.deleted)
+    counts = hub.query.counts()
+    assert {key: counts[key[0]][key[1]]["visible"] for key in live} == live
+
+
+def make_mess(legacy: LegacySystems) -> None:
+    """Everything that has a name, in every force that can."""
+    mess = Mess(legacy)
+    for force in FORCES:
+        mess.across_midnight(force, dt.date(2026, 3, 31))
+        mess.october_night(force, 2025)
+        mess.late_commit(force, minutes=20)
+        ids = of(legacy.truth(), force, TruthIncident)
+        closed = [i for i in ids if getattr(legacy.truth()[i], "status", "") == "CLOSED"]
+        mess.correct(ids[0], "Corrected; “quoted”, £5")
+        mess.reopen(closed[0])
+        mess.restrict(ids[1])
+        mess.there_and_back(ids[2])
+        mess.take_back(ids[3])
+        mess.take_back(ids[4])
+        legacy.finish()
+        mess.put_again(ids[4])
+        mess.duplicate(ids[5])
+        people = of(legacy.truth(), force, TruthPerson)
+        mess.leave(people[0])
+        mess.take_back(people[1])
+        mess.there_and_back(people[2])
+
+
+@pytest.fixture
+def legacy(tmp_path: Path):
+    systems = LegacySystems(
+        tmp_path / "legacy", builtin_forces(), staff_scale=0.03, drop_seconds=0.1, extract_seconds=0.5
+    )
+    busy = Busy(systems, rate=100)
+    for _ in range(400):
+        busy.change()
+    yield systems
+    systems.close()
+
+
+def test_the_view_shows_what_is_true_through_a_busy_time_with_every_mess(
+    legacy: LegacySystems, tmp_path: Path
+):
+    busy = Busy(legacy, rate=60, seed=2)
+    with hub_on(legacy, tmp_path / "state") as hub:
+        hub.catch_up()
+        assert_true(hub)
+        make_mess(legacy)
+        busy.start()
+        wait_until(lambda: busy.changes > 200, lambda: "200 changes were made")
+        busy.stop()
+        hub.catch_up()
+        assert_true(hub)
+
+
+def test_a_second_start_goes_on_where_the_first_stopped(legacy: LegacySystems, tmp_path: Path):
+    with hub_on(legacy, tmp_path / "state") as hub:
+        hub.catch_up()
+        applied = _applied(hub)
+    for _ in range(50):
+        Busy(legacy, seed=3).change()
+    with hub_on(legacy, tmp_path / "state") as hub:
+        hub.catch_up()
+        assert_true(hub)
+        assert 0 < _applied(hub) - applied < 150
+
+
+def test_a_hard_delete_is_found_by_the_sweep(legacy: LegacySystems, tmp_path: Path):
+    with hub_on(legacy, tmp_path / "state") as hub:
+        hub.catch_up()
+        identity = of(legacy.truth(), "leicestershire", TruthIncident)[0]
+        Mess(legacy).delete_hard(identity)
+
+        def gone() -> bool:
+            record = hub.record("incident", identity)
+            return record is not None and record["deleted"]
+
+        wait_until(gone, lambda: f"{identity} is deleted")
+        assert_true(hub)
+
+
+def _applied(hub: Hub) -> int:
+    return sum(n["applied"] for of_domain in hub.query.counts().values() for n in of_domain.values())
