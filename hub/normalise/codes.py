@@ -21,10 +21,11 @@ from pydantic import Field
 from hub.normalise.alliance import Node
 from hub.normalise.flags import Flags, Row, as_text, flag
 from hub.normalise.rule import Made, Options, RuleError, Site, Transform
-from hub.normalise.time import Form
 
 DATING = ("from", "until")
 FIRST_DAY, LAST_DAY = "0000-00-00", "9999-99-99"
+
+_MOST_DAYS = 8192
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,10 @@ class CodeRow:
     values: Mapping[str, str]
     since: str
     until: str
+
+    @property
+    def is_dated(self) -> bool:
+        return (self.since, self.until) != (FIRST_DAY, LAST_DAY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +59,7 @@ class Table:
 
     @property
     def is_dated(self) -> bool:
-        return any((row.since, row.until) != (FIRST_DAY, LAST_DAY) for row in self.rows)
+        return any(row.is_dated for row in self.rows)
 
     @property
     def written(self) -> list[list[str]]:
@@ -146,9 +151,9 @@ def codes(options: CodeOptions, site: Site) -> Made:
     column = site.column("string", "int", "long", "boolean")
     table = site.table(options.codes)
     lookup, shape = translation(options, site, site.target)
-    plain: dict[Any, Any] = (
-        {} if table.is_dated else {row.local: shape.value(row.local, row.values) for row in table.rows}
-    )
+    plain: dict[Any, Any] = {
+        row.local: shape.value(row.local, row.values) for row in table.rows if not row.is_dated
+    }
     plain[None] = plain[""] = plain.get("") or shape.unknown("")
 
     def value(row: Row, flags: Flags) -> Any:
@@ -167,7 +172,7 @@ def translation(options: CodeOptions, site: Site, target: Node) -> tuple[Lookup,
     for row in table.rows:
         known[row.local].append(row)
     if options.on is not None or table.is_dated:
-        return _dated(known, options, site, table, shape), shape
+        return _dated(known, options, site, shape), shape
     return _undated(known, shape), shape
 
 
@@ -180,45 +185,36 @@ def _undated(known: Mapping[str, Sequence[CodeRow]], shape: "_Shape") -> Lookup:
 
 
 def _dated(
-    known: Mapping[str, Sequence[CodeRow]], options: CodeOptions, site: Site, table: Table, shape: "_Shape"
+    known: Mapping[str, Sequence[CodeRow]], options: CodeOptions, site: Site, shape: "_Shape"
 ) -> Lookup:
     if options.on is None:
-        raise RuleError(f"{table.file.name} is dated; name with `on` the column whose date decides.")
-    day_of = _day_of(*site.date_form(options.on))
-    ready = {id(row): shape.value(row.local, row.values) for row in table.rows}
+        raise RuleError(f"{options.codes}.csv is dated; name with `on` the column whose date decides.")
+    node, form = site.date_form(options.on)
+    column, width = node.name, form.width
+    by_day: dict[tuple[str, str], Any] = {}
 
     def lookup(row: Row, local: str, flags: Flags) -> Any:
+        text = row[column]
+        day_text = text[:width] if text.__class__ is str else ""
+        found = by_day.get((local, day_text))
+        return decide(local, day_text, flags) if found is None else found
+
+    def decide(local: str, day_text: str, flags: Flags) -> Any:
         rows = known.get(local.strip())
         if rows is None:
             return shape.unknown_code(local, flags)
-        day = day_of(row)
-        if day is None:
+        day = form.date(day_text)
+        if isinstance(day, str):
             return shape.undated(local, rows, flags)
-        for each in rows:
-            if each.since <= day <= each.until:
-                return ready[id(each)] if each.local == local else shape.value(local, each.values)
-        return shape.unknown_code(local, flags)
+        row = next((each for each in rows if each.since <= day.isoformat() <= each.until), None)
+        if row is None:
+            return shape.unknown_code(local, flags)
+        if len(by_day) >= _MOST_DAYS:
+            by_day.clear()
+        result = by_day[local, day_text] = shape.value(local, row.values)
+        return result
 
     return lookup
-
-
-def _day_of(node: Node, form: Form) -> Callable[[Row], str | None]:
-    """Make a function that gives the local day (YYYY-MM-DD) of a row's column, None where it has none."""
-    column, width, days = node.name, form.width, dict[str, str]()
-
-    def day_of(row: Row) -> str | None:
-        text = as_text(row[column]).strip()[:width]
-        day = days.get(text)
-        if day is None:
-            date = form.date(text)
-            if isinstance(date, str):
-                return None
-            if len(days) > 4096:
-                days.clear()
-            day = days[text] = date.isoformat()
-        return day
-
-    return day_of
 
 
 class _Shape:

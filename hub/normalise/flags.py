@@ -42,3 +42,8 @@ def flag(field: str, problem: str, local: object) -> dict[str, str]:
 def as_text(value: object) -> str:
     """A source value as text: blank for null, otherwise as it reads."""
     return "" if value is None else str(value)
+
+
+def is_blank(value: object) -> bool:
+    """Whether a source value states nothing: null, or empty text."""
+    return value is None or (value.__class__ is str and not value.strip())

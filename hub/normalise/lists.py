@@ -8,11 +8,11 @@ from pydantic import AfterValidator, Field
 
 from hub.normalise.alliance import Node
 from hub.normalise.codes import CodeOptions, translation
-from hub.normalise.flags import Flags, Row, Value, as_text, flag
+from hub.normalise.flags import Flags, Row, as_text, flag
 from hub.normalise.rule import Made, Options, RuleError, Site, Transform
 from hub.normalise.time import DateText, read_date
 
-_MOST_KNOWN, _LONGEST_KNOWN = 8192, 200
+_MOST_KNOWN, _LONGEST_KNOWN = 8192, 100
 _PART = re.compile(r"\{([a-z_]+)\}")
 
 EMPTY: list[Any] = []
@@ -84,9 +84,10 @@ def delimited(options: ListOptions, site: Site) -> Made:
     if item is not None and item.kind != "string":
         raise RuleError("the column holds records; use by = 'records'.")
     items = _item_reader(options, site)
-    if options.between is not None:
-        return Made(_remembering(column, options.between, items, keep=options.on is None))
-    return Made(lambda row, flags: items(row, row[column], flags) if row[column] else EMPTY)
+    between = options.between
+    if between is None:
+        return Made(lambda row, flags: items(row, row[column], flags) if row[column] else EMPTY)
+    return Made(lambda row, flags: items(row, row[column].split(between), flags) if row[column] else EMPTY)
 
 
 ItemReader = Callable[[Row, Sequence[str | None], Flags], list[Any]]
@@ -95,43 +96,33 @@ ItemReader = Callable[[Row, Sequence[str | None], Flags], list[Any]]
 def _item_reader(options: ListOptions, site: Site) -> ItemReader:
     cutter, path = _Cutter(options.item), site.target.path
     make, first = _maker(options, site, cutter.names), cutter.names[0]
+    keep = options.on is None
+    known: dict[str | None, Any] = {}
 
     def items(row: Row, texts: Sequence[str | None], flags: Flags) -> list[Any]:
-        result = []
-        for text in texts:
-            if text is None or not text.strip():
-                continue
-            found, whole = cutter.cut(text.strip())
-            if not whole:
-                flags.append(flag(path, "not_an_item", text))
-            if found[first]:
-                result.append(make(row, found, flags))
-        return result
+        try:
+            return [known[text] for text in texts]
+        except KeyError:
+            found = (read(row, text, flags) for text in texts if text is not None)
+            return [item for item in found if item is not None]
 
-    return items
-
-
-def _remembering(column: str, between: str, items: ItemReader, *, keep: bool) -> Value:
-    """Read delimited text; a list seen before is handed out again, unless a date decides its codes."""
-    known: dict[str, list[Any]] = {}
-
-    def value(row: Row, flags: Flags) -> list[Any]:
-        text = row[column]
-        if not text:
-            return EMPTY
-        found = known.get(text)
-        return read(row, text, flags) if found is None else found
-
-    def read(row: Row, text: str, flags: Flags) -> list[Any]:
+    def read(row: Row, text: str, flags: Flags) -> dict[str, Any] | None:
+        if text in known:
+            return known[text]  # type: ignore[no-any-return]
+        if not text.strip():
+            return None
         before = len(flags)
-        result = items(row, text.split(between), flags)
+        found, whole = cutter.cut(text.strip())
+        if not whole:
+            flags.append(flag(path, "not_an_item", text))
+        item = make(row, found, flags) if found[first] else None
         if keep and len(flags) == before and len(text) <= _LONGEST_KNOWN:
             if len(known) >= _MOST_KNOWN:
                 known.clear()
-            known[text] = result
-        return result
+            known[text] = item
+        return item
 
-    return value
+    return items
 
 
 def records(options: RecordsOptions, site: Site) -> Made:

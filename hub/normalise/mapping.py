@@ -169,7 +169,7 @@ def _make(feed: Feed, alliance: Node, reader: RuleReader) -> Make:
     prefix = record_id(domain.noun, force, None, "")
     has_system = domain.noun_has_system
     blank = {**alliance.blank, "force": force, "mapping_version": mapping_version}
-    restricted_rule, fields = _fields(alliance, reader.rules)
+    restricted_rule, texts, fields = _fields(alliance, reader.rules)
 
     def make(envelope: Envelope, topic: str, partition: int, offset: int) -> Record:
         urn, key, system = envelope["record_id"], envelope["key"], envelope["system"]
@@ -199,6 +199,8 @@ def _make(feed: Feed, alliance: Node, reader: RuleReader) -> Make:
             if not shares_restricted:
                 record["flags"] = flags
                 return record
+        for name, column in texts:
+            record[name] = row[column] or ""
         for name, value in fields:
             record[name] = value(row, flags)
         record["flags"] = flags
@@ -220,14 +222,29 @@ def _not_named(key: str) -> str:
     )
 
 
-def _fields(alliance: Node, rules: Iterable[Rule]) -> tuple[Value | None, tuple[tuple[str, Value], ...]]:
-    """The rule that tells restricted records, and for each other top field the function that makes it."""
+Texts = tuple[tuple[str, str], ...]
+Fields = tuple[tuple[str, Value], ...]
+
+
+def _fields(alliance: Node, rules: Iterable[Rule]) -> tuple[Value | None, Texts, Fields]:
+    """The rule that tells restricted records, and what fills each other top field."""
     below: dict[str, list[Rule]] = defaultdict(list)
     for rule in rules:
         below[rule.target.path.split(".")[0]].append(rule)
     restricted = [rule.made.value for rule in below.pop("restricted", [])]
-    fields = tuple((name, _field(alliance.fields[name], found)) for name, found in below.items())
-    return (restricted[0] if restricted else None), fields
+    return (restricted[0] if restricted else None), *_parted(alliance, below)
+
+
+def _parted(node: Node, below: Mapping[str, Sequence[Rule]]) -> tuple[Texts, Fields]:
+    """For each field, the column that it is the text of, or else the function that makes it."""
+    texts: list[tuple[str, str]] = []
+    fields: list[tuple[str, Value]] = []
+    for name, rules in below.items():
+        if rules[0].made.text_of is not None:
+            texts.append((name, rules[0].made.text_of))
+        else:
+            fields.append((name, _field(node.fields[name], rules)))
+    return tuple(texts), tuple(fields)
 
 
 def _field(node: Node, rules: Sequence[Rule]) -> Value:
@@ -240,15 +257,17 @@ def _field(node: Node, rules: Sequence[Rule]) -> Value:
         if rule.target is not node:
             below[rule.target.path.removeprefix(f"{node.path}.").split(".")[0]].append(rule)
     parts = tuple(rule.made.value for rule in rules if rule.target is node)
-    fields = tuple((name, _field(node.fields[name], found)) for name, found in below.items())
+    texts, fields = _parted(node, below)
     blank = node.blank
 
     def value(row: Row, flags: Flags) -> Record:
-        record = blank.copy()
+        record: Record = blank.copy()
         for part in parts:
             record.update(part(row, flags))
+        for name, column in texts:
+            record[name] = row[column] or ""
         for name, field in fields:
             record[name] = field(row, flags)
-        return record  # type: ignore[no-any-return]
+        return record
 
     return value

@@ -75,10 +75,15 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A compiled rule, and which of its target's fields it fills; empty means the whole target."""
+    """A compiled rule, and which of its target's fields it fills; empty means the whole target.
+
+    `text_of` names the column where the value is nothing but that column's text, blank for
+    null: the mapper then takes it without a call.
+    """
 
     value: Value
     fills: tuple[str, ...] = ()
+    text_of: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

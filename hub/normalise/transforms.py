@@ -26,7 +26,7 @@ def text(_options: TextOptions, site: Site) -> Made:
     site.target_is("string")
     column = site.column(*_SCALARS)
     if site.columns[0].kind == "string":
-        return Made(lambda row, _flags: row[column] or "")
+        return Made(lambda row, _flags: row[column] or "", text_of=column)
     return Made(lambda row, _flags: as_text(row[column]))
 
 

@@ -26,6 +26,6 @@ class Window:
             raise SourceChangedError(
                 f"{self._feed}: {count} of the last {WINDOW_RECORDS} events could not be used, the last "
                 f"because: {reason} That is a changed source rather than bad events, so this batch is left "
-                f"where it is. Mend what writes {self._feed.topic}, or its schema, and start the normaliser again; "
+                f"where it is. Mend what writes {self._feed.topic}, or its schema, and start again; "
                 f"earlier ones lie in {self._feed.topic}.dlq."
             )
