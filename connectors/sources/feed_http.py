@@ -88,12 +88,12 @@ class Web:
             body += chunk
             if len(body) > self._settings.max_page_bytes:
                 raise SourceChangedError(
-                    f"{self._feed}: {self.shown} sends a page above {self._settings.max_page_bytes} bytes. Ask "
-                    f"for smaller pages (`params`), or raise max_page_bytes in {self._feed.file}."
+                    f"{self._feed}: {self.shown} sends pages above {self._settings.max_page_bytes} bytes. "
+                    f"Ask for smaller pages (`params`), or raise max_page_bytes in {self._feed.file}."
                 )
             if time.monotonic() > deadline:
                 raise TransientError(
-                    f"{self._feed}: {self.shown} took longer than {self._settings.page_seconds} s over a page."
+                    f"{self._feed}: {self.shown} was over {self._settings.page_seconds} s at a page."
                 )
         return bytes(body)
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from connectors.source import Refused, Row
 from connectors.sources.columns import Column, Kind
 from connectors.sources.feed_settings import FeedSettings
-from hub.events import source_key
+from connectors.sources.keys import joined_key
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MICROSECOND = dt.timedelta(microseconds=1)
@@ -65,14 +65,8 @@ class ItemReader:
             [name for name in self._nulls if name not in stated] if len(stated) < len(self._nulls) else ()
         )
         version = None if self._version is None else whole_number(stated.get(self._version))
-        return Row(
-            key=self.key(stated),
-            values={**self._nulls, **stated},
-            place=place,
-            version=version,
-            absent=absent,
-            changed_at=None if self._changed is None else micros(stated.get(self._changed)),
-        )
+        changed = None if self._changed is None else micros(stated.get(self._changed))
+        return Row(self.key(stated), {**self._nulls, **stated}, place, version, False, absent, changed)
 
     def key(self, stated: Mapping[str, Any]) -> str | None:
         return key_of(stated.get(name) for name in self._key)
@@ -80,8 +74,7 @@ class ItemReader:
 
 def key_of(parts: Iterable[Any]) -> str | None:
     """Join the parts of a key; None where one of them is blank."""
-    texts = ["" if part is None else str(part).strip() for part in parts]
-    return source_key(*texts) if all(texts) else None
+    return joined_key("" if part is None else str(part) for part in parts)
 
 
 def whole_number(value: Any) -> int:

@@ -98,16 +98,24 @@ class XmlPages:
         for element in item:
             known = readers.get(element.tag) or readers.get(_name(element))
             if known is None:
-                unread.add(f"{_name(item)}/{_name(element)}")
+                unread.add(f"{_name(item)}/{_name(element)[:60]}")
                 continue
             field, reader = known
-            if field in stated:
-                raise ItemError(f"Element '{_name(element)}' stands in it twice; mend it in the source.")
-            try:
-                stated[field] = reader(element)
-            except ItemError as error:
-                raise ItemError(f"Element '{_name(element)}' {error}; mend it in the source.") from None
+            text = element.text if reader is _text else None
+            if text is not None and field not in stated and not len(element):
+                stated[field] = text  # the quick way for most
+            else:
+                stated[field] = self._value(element, reader, twice=field in stated)
         return stated
+
+    def _value(self, element: Any, reader: Callable[[Any], Any], *, twice: bool) -> Any:
+        fault = "stands in it twice"
+        try:
+            if not twice:
+                return reader(element)
+        except ItemError as error:
+            fault = str(error)
+        raise ItemError(f"Element '{_name(element)}' {fault}; mend it in the source.")
 
     def _reader(self, column: Column) -> Callable[[Any], Any]:
         if column.kind == "list":
@@ -123,21 +131,14 @@ class XmlPages:
         return read
 
     def _list_reader(self, column: Column) -> Callable[[Any], Any]:
-        name = self._settings.lists[column.name]
+        name, member = self._settings.lists[column.name], _member_reader(column)
 
         def read(element: Any) -> Any:
             if not len(element) and element.get(_NIL) in _YES:
                 return None
-            return [self._member(column, member) for member in element if _name(member) == name]
+            return [member(each) for each in element if each.tag == name or _name(each) == name]
 
         return read
-
-    def _member(self, column: Column, member: Any) -> Any:
-        if not column.parts:
-            assert column.item is not None
-            return FROM_TEXT[column.item](_text(member) or "")
-        texts = ((part, _part(member, part.name)) for part in column.parts)
-        return {part.field: None if text is None else FROM_TEXT[part.kind](text) for part, text in texts}
 
     def _refused(self, element: Any, reason: str, place: str) -> Refused:
         """Keep an item as refused, with the elements that are asked for and no others."""
@@ -173,6 +174,22 @@ class XmlPages:
             for part in column.parts:
                 if (text := _part(member, part.name)) is not None:
                     twin.set(part.name, text)
+
+
+def _member_reader(column: Column) -> Callable[[Any], Any]:
+    if column.item is not None:
+        from_text = FROM_TEXT[column.item]
+        return lambda member: from_text(_text(member) or "")
+    parts = [(part.field, part.name, FROM_TEXT[part.kind]) for part in column.parts]
+
+    def read(member: Any) -> Any:
+        record = {}
+        for field, name, from_text in parts:
+            text = _part(member, name)
+            record[field] = None if text is None else from_text(text)
+        return record
+
+    return read
 
 
 def _name(element: Any) -> str:

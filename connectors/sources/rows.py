@@ -10,11 +10,10 @@ from typing import Any
 from connectors.source import Refused, Row
 from connectors.sources.columns import Column
 from connectors.sources.files_settings import FilesSettings
+from connectors.sources.keys import joined_key
 from connectors.sources.split import Bad, Text
-from hub.events import source_key
 
 _OTHER = "another force's"
-_PLAIN = re.compile(r"[A-Za-z0-9._~-]+").fullmatch
 _WHOLE_NUMBER = re.compile(r"-?\d{1,18}").fullmatch
 
 
@@ -81,10 +80,7 @@ class RowMaker:
         return Row(key, values, place, version, removed)
 
     def _key_of(self, fields: Sequence[str]) -> str | None:
-        parts = [fields[index].strip() for index in self._key]
-        if not all(parts):
-            return None
-        return ":".join(part if _PLAIN(part) else source_key(part) for part in parts)
+        return joined_key([fields[index] for index in self._key])
 
     def _not_ours(self, fields: list[str]) -> str:
         """Why a row is not this force's: another's, or no known force's where this feed claims those."""
