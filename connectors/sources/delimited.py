@@ -102,7 +102,7 @@ class Delimited:
         return [(n, line.split(delimiter)) for n, line in enumerate(text.split("\n"), first) if line]
 
     def _quoted(self, text: str, first: int) -> list[tuple[int, list[str]]] | None:
-        reader = self._reader(line + "\n" for line in text.split("\n"))
+        reader = self._reader(io.StringIO(text, newline="\n"))
         split: list[tuple[int, list[str]]] = []
         before = 0
         try:
