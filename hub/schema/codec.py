@@ -13,7 +13,7 @@ from fastavro import schemaless_reader, schemaless_writer  # noqa: TID251  # thi
 from fastavro.read import SchemaResolutionError  # noqa: TID251
 
 from hub.errors import BadRecordError
-from hub.schema.decode import DAMAGE, PREFIX_LENGTH, compile_decoder
+from hub.schema.decode import DAMAGE, PREFIX_LENGTH, Decode, compile_decoder
 from hub.schema.encode import REFUSALS, compile_encoder
 from hub.schema.misfit import misfit
 from hub.schema.registry import SUFFIX, Registry, SchemaVersion
@@ -90,7 +90,11 @@ def _decoder(registry: Registry, subject: str) -> Decoder:
     newest = registry.newest(subject)
     prefix = _prefix(newest)
     fast = compile_decoder(newest.parsed)
-    older = {_prefix(v): v for v in registry.versions(subject) if v is not newest}
+    older = {
+        _prefix(version): _resolver(version, newest)
+        for version in registry.versions(subject)
+        if version is not newest
+    }
 
     def decode(value: bytes | None) -> dict[str, Any]:
         try:
@@ -103,24 +107,30 @@ def _decoder(registry: Registry, subject: str) -> Decoder:
     def otherwise(value: bytes | None) -> dict[str, Any]:
         if not value:
             raise BadRecordError("has no value; a tombstone is for erasure only")
-        version = older.get(value[:PREFIX_LENGTH])
-        if version is None:
+        resolve = older.get(value[:PREFIX_LENGTH])
+        if resolve is None:
             raise BadRecordError(_stranger(registry, subject, value))
-        try:
-            return _resolve(value, version, newest)
-        except (*DAMAGE, SchemaResolutionError) as error:
-            raise BadRecordError(_reason(value, version, error)) from None
+        return resolve(value)
 
     return decode
 
 
-def _resolve(value: bytes, writer: SchemaVersion, reader: SchemaVersion) -> dict[str, Any]:
-    stream = BytesIO(value)
-    stream.seek(PREFIX_LENGTH)
-    datum = schemaless_reader(stream, writer.parsed.schema, reader.parsed.schema)
-    if (rest := len(value) - stream.tell()) > 0:
-        raise MalformedError(f"{rest} bytes too many")
-    return deepcopy(datum)  # defaults come as the schema's own lists, which nobody may change
+def _resolver(writer: SchemaVersion, reader: SchemaVersion) -> Decode:
+    """Make the function that reads a value of an older version as the newest."""
+    check = compile_decoder(writer.parsed)  # fastavro skips dropped fields without a look at the end
+
+    def resolve(value: bytes) -> dict[str, Any]:
+        try:
+            check(value)
+            stream = BytesIO(value)
+            stream.seek(PREFIX_LENGTH)
+            datum = schemaless_reader(stream, writer.parsed.schema, reader.parsed.schema)
+        except (*DAMAGE, SchemaResolutionError) as error:
+            raise BadRecordError(_reason(value, writer, error)) from None
+        resolved: dict[str, Any] = deepcopy(datum)  # defaults come as the schema's own lists
+        return resolved
+
+    return resolve
 
 
 def _stranger(registry: Registry, subject: str, value: bytes) -> str:

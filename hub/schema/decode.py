@@ -213,7 +213,9 @@ class _Readers:
         name = self._new()
         if full:
             self._functions[full] = name
-        was_open, self._open = self._open, []
+        was_open = self._open
+        if full:  # written once, so it may hold again the records that are being read around it
+            self._open = []
         match kind(resolved):
             case "array":
                 lines = self._array(resolved)
