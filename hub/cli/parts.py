@@ -143,6 +143,7 @@ class Parts:
             callers=Callers(tokens, require_justification=settings.require_justification),
             audit=audit,
             feeds=tuple((feed.force, feed.domain) for feed in self.feeds()),
+            sharing=frozenset(name for name, force in self.forces.items() if force.card.shares_restricted),
             stale_after_seconds=settings.stale_after_seconds,
         )
         return make_app(desk, self.codec.registry, self.metrics, local=tokens is None)

@@ -40,7 +40,7 @@ LOCAL_HOSTS = ["127.0.0.1", "localhost", "[::1]"]
 
 def make_app(desk: Desk, registry: Registry, metrics: Metrics, *, local: bool) -> Starlette:
     """Make the server's app; `local` where no tokens are configured."""
-    presenters = {name: Presenter(domain) for name, domain in DOMAINS.items()}
+    presenters = {name: Presenter(domain, desk.sharing) for name, domain in DOMAINS.items()}
     records = {name: Records(domain, presenters[name], desk) for name, domain in DOMAINS.items()}
     document = describe(presenters)
     routes: list[Route | Mount] = []

@@ -16,13 +16,18 @@ def _now() -> int:
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """The server's parts. `feeds` are the configured (force, domain); `now` is in microseconds UTC."""
+    """The server's parts.
+
+    `feeds` are the configured (force, domain), `sharing` the forces that share restricted content;
+    `now` is in microseconds UTC.
+    """
 
     query: Query
     policy: Policy
     callers: Callers
     audit: AuditLog
     feeds: tuple[tuple[str, str], ...]
+    sharing: frozenset[str]
     stale_after_seconds: float
     now: Callable[[], int] = _now
 

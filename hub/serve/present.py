@@ -18,11 +18,13 @@ class Presenter:
 
     Instants become RFC 3339 texts in UTC, blank texts null. A field whose class the caller may
     not see is absent, and `withheld` names it. A restricted record shows its stub alone, unless
-    the caller may see the class `restricted`.
+    its force is one that shares such content (`sharing`) and the caller may see the class
+    `restricted`.
     """
 
-    def __init__(self, domain: Domain) -> None:
+    def __init__(self, domain: Domain, sharing: frozenset[str] = frozenset()) -> None:
         self._domain = domain
+        self._sharing = sharing
         self.schema: dict[str, Any] = json.loads((SCHEMAS / domain.schema).read_text("utf-8"))
         named = named_types(self.schema)
         self._fields = [
@@ -30,8 +32,12 @@ class Presenter:
             for field in self.schema["fields"]
         ]
 
-    def present(self, record: Mapping[str, Any], classes: frozenset[str]) -> dict[str, Any]:
-        stub = record["restricted"] and "restricted" not in classes
+    def present(
+        self, record: Mapping[str, Any], classes: frozenset[str], *, restricted: bool = False
+    ) -> dict[str, Any]:
+        """Present a record; `restricted` also where only a later version of it is."""
+        shared = "restricted" in classes and (record["force"] in self._sharing or not record["restricted"])
+        stub = (record["restricted"] or restricted) and not shared
         result: dict[str, Any] = {}
         withheld: list[str] = []
         for name, kind, convert in self._fields:

@@ -59,18 +59,20 @@ class Records:
                     "mapping_version": version.record["mapping_version"],
                     "change_number": version.change_number,
                     "applied_at": iso_micros(version.applied_at),
-                    "record": self.present(principal, version.record),
+                    "record": self.present(principal, version.record, restricted=found.record["restricted"]),
                 }
                 for version in history
             ],
         }
         return JSONResponse(body)
 
-    def present(self, principal: Principal, record: Mapping[str, Any]) -> dict[str, Any]:
-        """The record as this principal may see it."""
+    def present(
+        self, principal: Principal, record: Mapping[str, Any], *, restricted: bool = False
+    ) -> dict[str, Any]:
+        """The record as this principal may see it; `restricted` where its newest version is."""
         decision = self._desk.policy.decide(principal, READ, self._domain.name, record["force"])
         assert decision.allowed
-        return self._presenter.present(record, decision.classes)
+        return self._presenter.present(record, decision.classes, restricted=restricted)
 
     def _allowed(self, principal: Principal) -> tuple[str, ...]:
         allowed = self._desk.policy.forces(principal, self._domain.name, self._desk.forces)

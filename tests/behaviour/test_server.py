@@ -161,12 +161,25 @@ def test_the_live_stream_tells_freshness_first(server):
     assert len(data["feeds"]) == 6
 
 
-def test_a_restricted_incident_shows_its_stub_alone(guarded):
-    guarded.apply("incident", an_incident("a", summary="what must not be told") | {"restricted": True})
-    (record,) = guarded.get("/incidents", "everyone").json()["records"]
-    assert set(record) == {*DOMAINS["incident"].stub_fields, "withheld"}
-    (whole,) = guarded.get("/incidents", "restricted").json()["records"]
-    assert whole["summary"] == "what must not be told"
+STUB = {*DOMAINS["incident"].stub_fields, "withheld"}
+
+
+@pytest.mark.parametrize("token", ["everyone", "restricted"])
+def test_a_restricted_incident_shows_its_stub_alone(guarded, token):
+    guarded.apply("incident", an_incident("a") | {"restricted": True})
+    (record,) = guarded.get("/incidents", token).json()["records"]
+    assert set(record) == STUB
+
+
+def test_an_incident_that_became_restricted_hides_its_history_but_from_who_may_see_such(guarded):
+    guarded.apply("incident", an_incident("a", summary="what was told before"))
+    guarded.apply("incident", an_incident("a", version=2) | {"restricted": True})
+    path = "/incidents/urn:alliance:incident:leicestershire:command:a"
+    newest, oldest = guarded.get(path, "everyone").json()["history"]
+    assert set(newest["record"]) == set(oldest["record"]) == STUB
+    newest, oldest = guarded.get(path, "restricted").json()["history"]
+    assert set(newest["record"]) == STUB
+    assert oldest["record"]["summary"] == "what was told before"
 
 
 @pytest.mark.parametrize(

@@ -61,15 +61,24 @@ function takeFreshness(said) {
 // Ages go on rising while nothing is heard, so a lost connection cannot look fresh.
 function drawFreshness() {
   const since = (performance.now() - freshnessAt) / 1000;
-  $("freshness").replaceChildren(...freshness.feeds.map((feed) => {
-    const age = feed.age_seconds === null ? null : feed.age_seconds + since;
-    const stale = age === null || age > freshness.stale_after_seconds;
-    const item = element("li", null, { "data-stale": stale, "data-feed": `${feed.force}/${feed.domain}` });
-    item.append(element("strong", `${title(feed.force)} ${feed.domain === "hr" ? "HR" : `${feed.domain}s`}`));
-    const known = age === null ? "nothing known yet" : `complete to ${clock.format(new Date(feed.complete_to))}, ${ago(age)}`;
-    item.append(element("span", stale ? `STALE: ${known}` : known));
-    return item;
-  }));
+  const cards = new Map();
+  for (const feed of freshness.feeds) {
+    if (!cards.has(feed.force)) {
+      const card = element("li");
+      card.append(element("strong", title(feed.force)));
+      cards.set(feed.force, card);
+    }
+    cards.get(feed.force).append(freshnessLine(feed, feed.age_seconds === null ? null : feed.age_seconds + since));
+  }
+  for (const card of cards.values()) card.dataset.stale = card.querySelector("[data-stale=true]") !== null;
+  $("freshness").replaceChildren(...cards.values());
+}
+
+function freshnessLine(feed, age) {
+  const stale = age === null || age > freshness.stale_after_seconds;
+  const known = age === null ? "nothing known yet" : `complete to ${clock.format(new Date(feed.complete_to))}, ${ago(age)}`;
+  const name = feed.domain === "hr" ? "HR" : `${title(feed.domain)}s`;
+  return element("span", `${name}: ${stale ? "STALE, " : ""}${known}`, { "data-stale": stale, "data-feed": `${feed.force}/${feed.domain}` });
 }
 
 setInterval(() => freshness && drawFreshness(), 1000);
