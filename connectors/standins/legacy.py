@@ -118,16 +118,15 @@ class LegacySystems:
         return self.incidents[force].count() if domain == "incident" else self.staff[force].count(force)
 
     def record_id(self, truth: Truth) -> str:
-        domain = domain_of(truth)
-        system = self.forces[truth.force].feeds[domain].system
-        key = (
-            self.incidents[truth.force].key(truth)
-            if isinstance(truth, TruthIncident)
-            else self.staff[truth.force].key(truth)
-        )
-        return record_id(
-            DOMAINS[domain].noun, truth.force, system if DOMAINS[domain].noun_has_system else None, key
-        )
+        domain = DOMAINS[domain_of(truth)]
+        system = self.forces[truth.force].feeds[domain.name].system if domain.noun_has_system else None
+        if isinstance(truth, TruthIncident):
+            return record_id(domain.noun, truth.force, system, self.incidents[truth.force].key(truth))
+        return record_id(domain.noun, truth.force, system, self.staff[truth.force].key(truth))
+
+    def system_of(self, truth: Truth) -> "IncidentSystem | StaffSystem":
+        """The system that holds a record."""
+        return (self.incidents if isinstance(truth, TruthIncident) else self.staff)[truth.force]
 
     def raise_incident(self, force: str, created: dt.datetime, date: dt.date, **fields: Any) -> str:
         """Enter a new incident under the next number of its local day; return its record id."""

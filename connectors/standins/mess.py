@@ -86,7 +86,7 @@ class Mess:
         self._legacy.change(identity, employment="LEFT", duty="OFF_DUTY", duty_starts=None, duty_ends=None)
 
     def there_and_back(self, identity: str) -> tuple[Truth, Truth]:
-        """A, then B, then A again; returns A and B. Hands B over before A returns, where it can."""
+        """A, then B, then A again; returns A and B. The system hands B over before A returns."""
         legacy = self._legacy
         first = legacy.book.get(identity)
         name, values = ("grade", ("EMERGENCY", "PRIORITY"))
@@ -95,7 +95,7 @@ class Mess:
         before = getattr(first, name)
         changes: dict[str, Any] = {name: next(value for value in values if value != before)}
         second = legacy.change(identity, **changes)
-        legacy.finish()
+        legacy.system_of(first).finish()
         changes[name] = before
         legacy.change(identity, **changes)
         return first, second

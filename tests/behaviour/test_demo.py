@@ -34,8 +34,21 @@ SOURCE = {"source_rows", "read", "derived", "published", "unchanged", "other_for
 DOMAIN = {"published", "normalised", "dead_lettered", "applied", "superseded", "visible", "deleted"}
 
 
-def run_demo(state: Path, *arguments: str):
-    return CliRunner().invoke(app, ["demo", "--state", str(state), "--port", "0", *arguments])
+PROGRAM = str(Path(sys.executable).with_name("alliance-hub"))
+
+
+def run_demo(state: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the program as a user would."""
+    command = [PROGRAM, "demo", "--state", str(state), "--port", "0", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+
+
+def refused(state: Path, *arguments: str) -> str:
+    """What is said by a demo that does not start; nothing may be left of it."""
+    done = CliRunner().invoke(app, ["demo", "--state", str(state), *arguments])
+    assert done.exit_code == 2
+    assert not state.exists()
+    return done.output
 
 
 def read_report(file: Path) -> dict[str, Any]:
@@ -63,7 +76,7 @@ def test_another_duration_is_refused_with_the_form_it_has(text: str):
 def test_the_demo_ends_by_itself_with_a_report_that_balances_and_goes_on_the_next_time(tmp_path: Path):
     file = tmp_path / "report.json"
     done = run_demo(tmp_path / "state", "--for", "4s", "--rate", "40", "--report", str(file))
-    assert done.exit_code == 0, done.output
+    assert done.returncode == 0, done.stderr + done.stdout
     assert re.search(r"^http://127\.0\.0\.1:\d+$", done.stdout, re.MULTILINE)
     first = read_report(file)
     assert first["balanced"]
@@ -74,10 +87,11 @@ def test_the_demo_ends_by_itself_with_a_report_that_balances_and_goes_on_the_nex
         assert seen["visible"] == seen["paged"] == first["sources"][feed]["source_rows"] > 0
         assert feed in done.stdout
     assert sum(first["sources"][feed]["other_force"] for feed in FEEDS) > 0
-    assert first["sources"]["nottinghamshire/hr"]["dead_lettered"] == 1  # the row of no known force
+    assert first["sources"]["nottinghamshire/hr"]["dead_lettered"] > 0  # a row of no known force
+    assert first["sources"]["northamptonshire/hr"]["dead_lettered"] == 0
 
     done = run_demo(tmp_path / "state", "--for", "2s", "--rate", "20", "--report", str(file))
-    assert done.exit_code == 0, done.output
+    assert done.returncode == 0, done.stderr + done.stdout
     second = read_report(file)
     assert second["balanced"]
     assert second["domains"]["incident"]["visible"] >= first["domains"]["incident"]["visible"]
@@ -89,7 +103,7 @@ def test_street_files_are_accounted_for_row_by_row(tmp_path: Path):
     for force in ("leicestershire", "northamptonshire", "nottinghamshire", "lincolnshire"):
         write(street, f"2024-03-{force}-street.csv", HOSTILE * 20)
     done = run_demo(tmp_path / "state", "--street", str(street), "--report", str(file), "--skip-unknown")
-    assert done.exit_code == 0, done.output
+    assert done.returncode == 0, done.stderr + done.stdout
     report = read_report(file)
     assert report["balanced"]
     assert report["skipped"] == ["2024-03-lincolnshire-street.csv"]
@@ -100,10 +114,8 @@ def test_street_files_are_accounted_for_row_by_row(tmp_path: Path):
 
 def test_a_street_file_of_a_force_not_configured_stops_it_before_anything_starts(tmp_path: Path):
     street = write(tmp_path / "street", "2014-11-lincolnshire-street.csv", HOSTILE)
-    done = run_demo(tmp_path / "state", "--street", str(street))
-    assert done.exit_code == 2
-    assert "2014-11-lincolnshire-street.csv: force 'lincolnshire' is not configured" in done.output
-    assert not (tmp_path / "state").exists()
+    said = refused(tmp_path / "state", "--street", str(street))
+    assert "2014-11-lincolnshire-street.csv: force 'lincolnshire' is not configured" in said
 
 
 @pytest.mark.parametrize(
@@ -119,22 +131,12 @@ def test_a_street_file_of_a_force_not_configured_stops_it_before_anything_starts
 def test_what_cannot_be_run_is_refused_with_the_remedy(
     tmp_path: Path, arguments: tuple[str, ...], message: str
 ):
-    done = run_demo(tmp_path / "state", *arguments)
-    assert done.exit_code == 2
-    assert message in done.output
-    assert not (tmp_path / "state").exists()
+    assert message in refused(tmp_path / "state", *arguments)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_runs_until_it_is_told_to_stop_and_stops_cleanly(tmp_path: Path, number: signal.Signals):
-    command = [
-        str(Path(sys.executable).with_name("alliance-hub")),
-        "demo",
-        "--state",
-        str(tmp_path / "state"),
-        "--port",
-        "0",
-    ]
+    command = [PROGRAM, "demo", "--state", str(tmp_path / "state"), "--port", "0"]
     environment = os.environ | {"PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
@@ -160,6 +162,7 @@ def account(**changes: Any) -> Account:
         read=read,
         in_topic=10,
         topic_end=10,
+        dead_rows=2,
         mapped=Counts(normalised=9, dead_lettered=1),
         view=seen,
         paged=7,
@@ -183,8 +186,8 @@ def test_accounts_that_add_up_balance():
         ({"mapped": Counts(9, 2)}, "published = normalised + dead_lettered: 10 is not 11"),
         ({"view": {"superseded": 2}}, "normalised = applied + superseded: 9 is not 10"),
         ({"paged": 6}, "visible = paged: 7 is not 6"),
-        ({"source_rows": 10}, "source_rows = visible, but for 2 dead letters: 10 is not 7"),
-        ({"source_rows": 6}, "source_rows = visible, but for 2 dead letters: 6 is not 7"),
+        ({"source_rows": 10}, "source_rows = visible, but for 2 rows dead-lettered: 10 is not 7"),
+        ({"source_rows": 6}, "source_rows = visible, but for 2 rows dead-lettered: 6 is not 7"),
     ],
 )
 def test_the_equation_that_fails_is_named_with_its_numbers(changes: dict[str, Any], failing: str):
