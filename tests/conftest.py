@@ -3,4 +3,4 @@
 from tests.kafka_broker import kafka_address  # noqa: F401
 from tests.postgres import postgres_server, postgres_url  # noqa: F401
 from tests.real.browser import browser, page  # noqa: F401
-from tests.stores import query, store, store_url  # noqa: F401
+from tests.stores import postgres_schema_url, query, store, store_url  # noqa: F401

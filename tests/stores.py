@@ -1,5 +1,8 @@
 """A store of each kind for the tests, and what is asked of it most."""
 
+import itertools
+from urllib.parse import quote
+
 import pytest
 
 from hub.bus.contract import TopicPartition
@@ -11,12 +14,24 @@ from tests.view_records import JsonCodec, batch
 TP = TopicPartition("alliance.incident.v1", 0)
 
 
+SCHEMAS = itertools.count(1)
+
+
+@pytest.fixture
+def postgres_schema_url(postgres_server):
+    """The URL of an empty schema on PostgreSQL; made much sooner than a database."""
+    schema = f"store_{next(SCHEMAS)}"
+    postgres_server.execute(f"CREATE SCHEMA {schema}")
+    yield f"{postgres_server.url()}?options={quote(f'-csearch_path={schema}')}"
+    postgres_server.execute(f"DROP SCHEMA {schema} CASCADE")
+
+
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def store_url(request, tmp_path):
     """The URL of an empty store, once on each database."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'store.db'}"
-    return request.getfixturevalue("postgres_url")
+    return request.getfixturevalue("postgres_schema_url")
 
 
 @pytest.fixture

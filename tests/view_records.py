@@ -56,7 +56,7 @@ def incident(
     created=T0,
     latest=None,
     status="OPEN",
-    grade="PROMPT",
+    grade="PRIORITY",
     category="CRIME",
     deleted=False,
     read_at=T0 + 1_000_000,

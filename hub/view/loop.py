@@ -89,7 +89,7 @@ class View:
         """
         again = Retrying(
             retry=retry_if_exception_type(TransientError),
-            wait=wait_exponential_jitter(initial=0.1, max=LONGEST_PAUSE_SECONDS, jitter=0.1),
+            wait=wait_exponential_jitter(multiplier=0.1, max=LONGEST_PAUSE_SECONDS, jitter=0.1),
             sleep=sleep_using_event(stop),
             stop=stop_when_event_set(stop),
             before_sleep=self._tell,

@@ -79,6 +79,7 @@ class PostgresSession:
     def __init__(self, connection: psycopg.Connection) -> None:
         self._connection = connection
         self._execute = connection.execute
+        self._written: set[str] = set()
 
     def move(self, partition: TopicPartition, move: Move) -> bool:
         cursor = self._execute(
@@ -105,6 +106,9 @@ class PostgresSession:
     def write(self, domain: str, plan: Plan, applied_at: int) -> None:
         """Copy the rows to a temporary table, and from there to where they belong, in two statements."""
         copy_in, upsert, keep, keep_late = _STATEMENTS[domain]
+        if domain in self._written:
+            self._execute(f"TRUNCATE incoming_{CURRENT[domain].name}")
+        self._written.add(domain)
         with self._connection.cursor().copy(copy_in) as copy:
             copy.set_types(_TYPE_NAMES[domain])
             for row in plan.newest.values():

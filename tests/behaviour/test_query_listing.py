@@ -56,16 +56,16 @@ def test_filters_keep_what_has_one_of_the_values_of_each(store, query):
     put_records(
         store,
         "incident",
-        incident("1", force="leicestershire", status="OPEN", grade="PROMPT"),
-        incident("2", force="northamptonshire", status="OPEN", grade="IMMEDIATE"),
-        incident("3", force="nottinghamshire", status="CLOSED", grade="PROMPT", area="leicestershire"),
+        incident("1", force="leicestershire", status="OPEN", grade="PRIORITY"),
+        incident("2", force="northamptonshire", status="OPEN", grade="EMERGENCY"),
+        incident("3", force="nottinghamshire", status="CLOSED", grade="PRIORITY", area="leicestershire"),
     )
 
     def asked(**filters):
         return sorted(keys(query.list_records("incident", filters=filters)))
 
     assert asked(status="OPEN") == ["1", "2"]
-    assert asked(status=["OPEN", "CLOSED"], grade="PROMPT") == ["1", "3"]
+    assert asked(status=["OPEN", "CLOSED"], grade="PRIORITY") == ["1", "3"]
     assert asked(force=["leicestershire", "northamptonshire"]) == ["1", "2"]
     assert asked(geographic_force="leicestershire") == ["3"]
     assert asked(force=[]) == []

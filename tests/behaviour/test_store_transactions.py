@@ -1,14 +1,10 @@
 """Records, history, counts and offsets are kept together or not at all, and change numbers hold."""
 
 import multiprocessing
-import os
-import signal
-import sqlite3
 import threading
 
-import psycopg
 import pytest
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import create_engine, text
 
 from hub.bus.contract import TopicPartition
 from hub.errors import ConfigurationError, FencedError, TransientError
@@ -64,7 +60,7 @@ def test_a_view_that_is_killed_leaves_as_many_records_as_its_offset_says(store_u
     process = context.Process(target=_apply_until_killed, args=(store_url, ready))
     process.start()
     assert ready.wait(60)
-    os.kill(process.pid, signal.SIGKILL)
+    process.kill()
     process.join()
     store = open_store(store_url)
     counts = Query(store, JsonCodec()).counts()
@@ -76,9 +72,9 @@ def test_a_view_that_is_killed_leaves_as_many_records_as_its_offset_says(store_u
 
 
 @pytest.mark.postgres
-def test_a_change_number_is_visible_only_when_all_lower_ones_are(postgres_url):
-    first, second = open_store(postgres_url), open_store(postgres_url)
-    reader = open_store(postgres_url)
+def test_a_change_number_is_visible_only_when_all_lower_ones_are(postgres_schema_url):
+    first, second = open_store(postgres_schema_url), open_store(postgres_schema_url)
+    reader = open_store(postgres_schema_url)
     query = Query(reader, JsonCodec())
     first.declare([TP, OTHER])
     with first._writer.transaction() as held:
@@ -87,7 +83,7 @@ def test_a_change_number_is_visible_only_when_all_lower_ones_are(postgres_url):
             target=second.apply, args=([batch("incident", incident("2"))], {OTHER: Move(0, 1)})
         )
         late.start()
-        _until_waiting(postgres_url)
+        _until_waiting(postgres_schema_url)
         assert late.is_alive()
         assert query.last_change() == number - 1
         assert query.changes_after(0, 10) == []
@@ -105,7 +101,7 @@ def test_a_change_number_is_visible_only_when_all_lower_ones_are(postgres_url):
 
 def _until_waiting(url):
     """Wait until a session of the database waits for a lock."""
-    engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"))
+    engine = create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
     with engine.connect() as connection:
         waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
         while connection.execute(waiting).scalar_one() == 0:
@@ -117,7 +113,7 @@ def test_two_views_write_at_once_and_a_reader_misses_no_change(store_url):
     writers, reader = [open_store(store_url), open_store(store_url)], open_store(store_url)
     writers[0].declare([TP, OTHER])
     done = threading.Event()
-    seen = []
+    seen: list[int] = []
 
     def write(store, partition):
         for n in range(30):
@@ -174,14 +170,10 @@ def test_a_store_whose_tables_differ_is_refused_by_name(store_url):
 
 
 def _change(url, statement):
-    if url.startswith("sqlite"):
-        connection = sqlite3.connect(url.removeprefix("sqlite:///"))
-        connection.execute(statement)
-        connection.commit()
-        connection.close()
-    else:
-        with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute(statement)
+    engine = create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
+    with engine.begin() as connection:
+        connection.execute(text(statement))
+    engine.dispose()
 
 
 def test_two_processes_that_start_at_once_make_the_tables_once(store_url):

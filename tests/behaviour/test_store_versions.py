@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hub.view.query import Query
-from tests.stores import put, put_records
+from tests.stores import keys, put, put_records
 from tests.view_records import JsonCodec, batch, incident, staff
 
 FORCES = (f"force-{n}" for n in itertools.count())
@@ -25,7 +25,8 @@ def _content(number, mapping):
 
 def _expected(changes):
     """Apply one at a time, as the definition has it: what is current, and how many were applied."""
-    current, applied = {}, 0
+    current: dict[str, tuple[int, int]] = {}
+    applied = 0
     for key, number, mapping, _ in changes:
         if key not in current or (number, mapping) > current[key]:
             current[key] = (number, mapping)
@@ -128,3 +129,16 @@ def test_an_erased_record_is_gone_with_its_history(store, query):
 def test_a_batch_of_any_size_is_applied(store, query, count):
     put_records(store, "incident", *(incident(str(n)) for n in range(count)))
     assert query.counts()["incident"]["leicestershire"]["visible"] == count
+
+
+def test_batches_of_one_domain_in_one_transaction_are_applied_in_their_order(store, query):
+    put(
+        store,
+        batch("incident", incident("1"), incident("2")),
+        batch("incident", incident("1", 2), incident("3"), counted=False),
+        batch("incident", incident("1", 3), incident("2")),
+    )
+    assert [v.source_version for v in query.history("incident", incident("1")["id"])] == [3, 2, 1]
+    assert keys(query.list_records("incident")) == ["3", "2", "1"]
+    counts = query.counts()["incident"]["leicestershire"]
+    assert (counts["applied"], counts["superseded"]) == (3, 1)
