@@ -11,8 +11,11 @@ from hub.cli.options import takes_settings
 from hub.cli.parts import Parts
 from hub.cli.process import Process, Stage, start_all, start_server
 from hub.cli.removals import removals_app
+from hub.cli.schemas import schemas_app
 from hub.cli.topics import topics_app
 from hub.config import Settings
+from hub.normalise.again import normalise_again
+from hub.view.rebuild import rebuild
 
 app = typer.Typer(
     name="alliance-hub",
@@ -35,10 +38,18 @@ def connect(settings: Settings, force: str, domain: Annotated[str | None, typer.
 
 @app.command()
 @takes_settings
-def normalise(settings: Settings) -> None:
+def normalise(
+    settings: Settings,
+    again: Annotated[
+        bool, typer.Option("--again", help="Map every event anew, after a mended mapping or code table.")
+    ] = False,
+) -> None:
     """Run a normaliser: force events in, alliance records out."""
     process = Process(settings)
     process.check_topics()
+    if again:
+        for topic, events in normalise_again(process.parts.bus, process.parts.feeds()).items():
+            typer.echo(f"{topic}: {events} offsets from the beginning")
     _run(process, {"normalise": process.parts.normaliser()})
 
 
@@ -49,6 +60,16 @@ def view(settings: Settings) -> None:
     process = Process(settings)
     process.check_topics()
     _run(process, {"view": process.parts.view()})
+
+
+@app.command("rebuild")
+@takes_settings
+def rebuild_view(settings: Settings) -> None:
+    """Make the view anew from the bus while no view runs; its history stays."""
+    parts = Parts(settings)
+    taken = rebuild(parts.bus, parts.store, parts.codec, parts.forces, parts.metrics)
+    typer.echo(f"replayed {taken} records")
+    parts.close()
 
 
 @app.command()
@@ -80,6 +101,7 @@ def _connect(settings: Settings) -> tuple[Bus, list[TopicSpec]]:
 app.command("demo")(demo)
 app.add_typer(topics_app(_connect), name="topics")
 app.add_typer(removals_app, name="removals")
+app.add_typer(schemas_app(lambda settings: Parts(settings).forces), name="schemas")
 
 
 def _run(process: Process, stages: Mapping[str, Stage]) -> None:
