@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import hashlib
 import sqlite3
 import threading
 import time
@@ -10,7 +11,7 @@ from pathlib import Path
 from connectors.loop import Connector
 from connectors.messages import dead_letters_of
 from connectors.positions import Positions
-from connectors.source import Batch, Row
+from connectors.source import Batch, Refused, Row
 from connectors.sources import open_source
 from hub.bus import open_bus
 from hub.bus.topics import apply, specs
@@ -167,6 +168,10 @@ class Told:
 def row(number, grade="1", *, version=None, removed=False, **more):
     values = {} if grade is None else {"INC_NO": number, "GRADE": grade}
     return Row(key(number), values, f"line {number}", version, removed, **more)
+
+
+def refused(raw=b"7;\xff;x", place="file a.csv, line 3", **more):
+    return Refused("two fields too few", place, raw, len(raw), hashlib.sha256(raw).hexdigest(), **more)
 
 
 def batch(*rows, **more):

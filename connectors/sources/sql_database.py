@@ -49,6 +49,7 @@ class Database:
         self._engine, self._shown = _engine(feed, location, secret)
         self._connection: sa.Connection | None = None
         self._shape: Shape | None = None
+        self._opened: tuple[int, int] | None = None
 
     @property
     def is_sqlite(self) -> bool:
@@ -99,12 +100,25 @@ class Database:
                 connection.close()
 
     def _connect(self) -> tuple[sa.Connection, Shape]:
+        if self._connection is not None and self._file_id() != self._opened:
+            self.close()  # the file was replaced; the open one is a copy that nobody writes any more
         if self._connection is None:
+            self._opened = self._file_id()
             self._connection = self._engine.connect().execution_options(postgresql_readonly=True)
             self._shape = self._inspect(self._connection)
             self._connection.rollback()
         assert self._shape is not None
         return self._connection, self._shape
+
+    def _file_id(self) -> tuple[int, int] | None:
+        """Which file a SQLite path leads to now."""
+        if not self.is_sqlite:
+            return None
+        try:
+            status = Path(self._engine.url.database or "").stat()
+        except OSError:
+            return None
+        return status.st_dev, status.st_ino
 
     def _inspect(self, connection: sa.Connection) -> Shape:
         inspector = sa.inspect(connection)
