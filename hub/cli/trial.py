@@ -57,9 +57,9 @@ class Trial:
         self._open.close()
 
     def announce(self) -> bool:
-        """Print the address once records can be seen there; False where it was stopped before."""
+        """Print the address once every domain has records to see there; False where it was stopped before."""
         deadline = time.monotonic() + CATCH_UP_SECONDS
-        while not any(n["visible"] for of in self._query.counts().values() for n in of.values()):
+        while not all(any(n["visible"] for n in of.values()) for of in self._query.counts().values()):
             if self._is_over(0.1):
                 return False
             if time.monotonic() > deadline:
