@@ -61,7 +61,11 @@ class Boundary:
         square = int(easting // SQUARE_METRES), int(northing // SQUARE_METRES)
         if square not in self._squares:
             self._squares[square] = self._decide(square)
-        return self._squares[square] or self._measure(shapely.Point(easting, northing))
+        return self._squares[square] or self.measure(easting, northing)
+
+    def measure(self, easting: float, northing: float) -> Area:
+        """Decide for a point without regard to its square."""
+        return self._measure(shapely.Point(easting, northing))
 
     def _decide(self, square: tuple[int, int]) -> Area | None:
         """The answer for a whole square; None where a border comes within the accuracy of it."""
@@ -128,12 +132,11 @@ def _feature(choice: BoundaryChoice, number: int, feature: Any) -> tuple[str, Ba
             f"{where} has no '{choice.code_property}'; it has {', '.join(sorted(properties))}. "
             "Name the property with the ONS code in `code_property`."
         )
-    metres = shapely.transform(degrees, _to_metres)
-    if not np.isfinite(shapely.get_coordinates(metres)).all():
+    if not np.isfinite(_to_metres(shapely.get_coordinates(degrees))).all():
         raise ConfigurationError(
             f"{where} reaches outside the British grid; the file must be in WGS84 degrees."
         )
-    return str(code), shapely.make_valid(metres)
+    return str(code), shapely.make_valid(shapely.transform(degrees, _to_metres))
 
 
 def _to_metres(degrees: Any) -> Any:

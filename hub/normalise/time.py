@@ -34,6 +34,7 @@ _PATTERNS = {
     "%S": r"(?P<S>[0-9]{2})",
 }
 _WIDTHS = {"%Y": 4, "%b": 3}
+_RULE = "a form states %Y, %m or %b, and %d once each, then, if it has a time of day, %H, %M and perhaps %S"
 
 BLANK_TIME: Time = {"local": "", "earliest": None, "latest": None}
 
@@ -77,15 +78,15 @@ class Form:
         needed = ({"%Y", "%d", *months}, {"%H", "%M"} if clock else set())
         got = re.findall(r"%.", date), re.findall(r"%.", clock)
         if len(months) != 1 or set(got[0]) != needed[0] or set(got[1]) - {"%S"} != needed[1]:
-            raise ValueError("a form states %Y, %m or %b and %d, then may state %H, %M and %S")
+            raise ValueError(_RULE)
         if len(got[0]) + len(got[1]) != len(directives) or len(set(directives)) != len(directives):
-            raise ValueError("a form states each part once, the date before the time of day")
+            raise ValueError(_RULE)
         self.has_clock = bool(clock)
         self.width = _width(date)
         self._date, self._clock = _pattern(date), _pattern(clock)
         head, seconds, tail = clock.partition("%S")
         if clock and not ("%H" in head and "%M" in head):
-            raise ValueError("seconds stand after hours and minutes")
+            raise ValueError(_RULE)
         self.head_width = self.width + _width(head)
         self.heads = {
             head.replace("%H", f"{m // 60:02}").replace("%M", f"{m % 60:02}"): m * 60_000_000
