@@ -193,14 +193,11 @@ class Delimited:
         return self._written([parts[index] for index in self.keep]).encode("latin-1")
 
     def _written(self, parts: list[str]) -> str:
-        out = io.StringIO()
-        if self._quote:
-            csv.writer(out, delimiter=self._delimiter, quotechar=self._quote, lineterminator="").writerow(
-                parts
-            )
-        else:
-            out.write(self._delimiter.join(parts))
-        return out.getvalue()
+        if not self._quote:
+            return self._delimiter.join(parts)
+        out = io.StringIO(newline="")
+        csv.writer(out, delimiter=self._delimiter, quotechar=self._quote).writerow(parts)
+        return out.getvalue().removesuffix("\r\n")
 
     def _bytewise(self) -> bool:
         """Whether a line can be split as bytes."""

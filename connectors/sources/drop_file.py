@@ -1,6 +1,7 @@
 """One drop opened for reading: its header checked, its rows made, the place in it told."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import BinaryIO
 
 from connectors.sources.columns import Column
@@ -13,6 +14,15 @@ from connectors.sources.rows import Made, RowMaker
 from connectors.sources.split import Text
 from hub.errors import SourceChangedError
 from hub.forces import Feed
+
+
+@contextmanager
+def _closed_on_error(handle: BinaryIO) -> Iterator[None]:
+    """Close a handle if what is done with it fails."""
+    with ExitStack() as stack:
+        stack.callback(handle.close)
+        yield
+        stack.pop_all()
 
 
 class DropFile:
@@ -28,17 +38,17 @@ class DropFile:
         end: int,
     ) -> None:
         self._feed, self._settings, self._columns = feed, settings, columns
-        self._name, self._handle, self._end = name, handle, end
-        self._head = handle.read(4)
-        self._encoding, mark = self._resolved()
-        self._newline = "\n".encode(self._encoding)
-        self._lines = Lines(handle, self._newline, offset=mark, number=1, end=end)
-        self._text, names = self._open()
-        self.empty = names is None
-        if names is None:
-            names = needed(settings, columns)
-        self.unread = self._check(names)
-        self._rows = RowMaker(settings, columns, names, name)
+        self._name, self._handle = name, handle
+        with _closed_on_error(handle):
+            self._head = handle.read(4)
+            self._encoding, mark = self._resolved()
+            self._lines = Lines(handle, "\n".encode(self._encoding), offset=mark, number=1, end=end)
+            self._text, names = self._open()
+            self.empty = names is None
+            if names is None:
+                names = needed(settings, columns)
+            self.unread = self._check(names)
+            self._rows = RowMaker(settings, columns, names, name)
 
     @property
     def offset(self) -> int:

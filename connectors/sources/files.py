@@ -132,7 +132,8 @@ class FilesSource:
     ) -> Batch:
         after = self._ledger.position()
         more = self._reading is not None or bool(self._listing.ready)
-        quiet = not more and not self._listing.waiting and not self._ledger.last["unclear"]
+        unclear = self._snapshot and self._ledger.last["unclear"]
+        quiet = not more and not self._listing.waiting and not unclear
         return Batch(
             rows=made.rows,
             position=position if after == position else after,
@@ -188,7 +189,7 @@ class FilesSource:
             reading.resume(current)
         elif current is not None:
             self._ledger.drop_current()
-            notes.append(f"file {current['name']} was not read beyond line {current['line']}: it has gone.")
+            notes.append(f"file {current['name']} was not read from line {current['line']} on: it has gone.")
         return reading
 
     def _is_copy(self, name: str, sha256: str, look: Look, notes: list[str]) -> bool:

@@ -60,7 +60,7 @@ def _remedy(kind: type[Stated], problem: Any) -> str:
     if problem["type"] == "missing":
         return "missing; add it (a built-in force shows its form)."
     if problem["type"] != "extra_forbidden":
-        return f"{problem['msg']}."
+        return f"{problem['msg'].removeprefix('Value error, ')}."
     known = sorted(kind.model_fields)
     close = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1)
     return "not known; " + (f"did you mean '{close[0]}'?" if close else f"known are {', '.join(known)}.")
