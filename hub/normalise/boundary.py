@@ -19,6 +19,8 @@ from hub.errors import ConfigurationError
 from hub.forces import Force
 
 SQUARE_METRES = 1000
+COVERAGE = shapely.box(-8.57, 49.923, 1.78, 60.84)
+"""Where OSTN15 is known, in degrees; no point outside it has a place that could lie in an area."""
 
 
 class BoundaryChoice(Protocol):
@@ -44,48 +46,50 @@ class Area:
 OUTSIDE = Area("", "outside_all_areas")
 
 
+class _Shape:
+    """The area of one force with its border, made ready for many questions."""
+
+    def __init__(self, name: str, area: BaseGeometry) -> None:
+        self.name, self.area, self.border = name, area, area.boundary
+        shapely.prepare(self.area)
+        shapely.prepare(self.border)
+
+
 class Boundary:
     """Areas of forces, by name: the hub's where the force is configured, else the ONS code."""
 
     def __init__(self, areas: Mapping[str, BaseGeometry], accuracy_metres: float) -> None:
-        self._names = list(areas)
-        self._shapes = list(areas.values())
-        self._borders = [shape.boundary for shape in self._shapes]
-        for shape in (*self._shapes, *self._borders):
-            shapely.prepare(shape)
+        self._shapes = tuple(_Shape(name, area) for name, area in areas.items())
         self._accuracy = accuracy_metres
-        self._squares: dict[tuple[int, int], Area | None] = {}
+        self._squares: dict[tuple[int, int], Area | tuple[_Shape, ...]] = {}
 
     def locate(self, easting: float, northing: float) -> Area:
         """Decide for a point in OSGB36 metres."""
         square = int(easting // SQUARE_METRES), int(northing // SQUARE_METRES)
-        if square not in self._squares:
-            self._squares[square] = self._decide(square)
-        return self._squares[square] or self.measure(easting, northing)
+        found = self._squares.get(square)
+        if found is None:
+            found = self._squares[square] = self._decide(*square)
+        return found if isinstance(found, Area) else self._measure(found, shapely.Point(easting, northing))
 
     def measure(self, easting: float, northing: float) -> Area:
         """Decide for a point without regard to its square."""
-        return self._measure(shapely.Point(easting, northing))
+        return self._measure(self._shapes, shapely.Point(easting, northing))
 
-    def _decide(self, square: tuple[int, int]) -> Area | None:
-        """The answer for a whole square; None where a border comes within the accuracy of it."""
-        west, south = (each * SQUARE_METRES for each in square)
+    def _decide(self, column: int, row: int) -> Area | tuple[_Shape, ...]:
+        """The answer for a whole square, or the shapes to measure where a border comes near it."""
+        west, south = column * SQUARE_METRES, row * SQUARE_METRES
         box = shapely.box(west, south, west + SQUARE_METRES, south + SQUARE_METRES)
-        if any(shapely.dwithin(border, box, self._accuracy) for border in self._borders):
-            return None
-        return self._measure(box.centroid)
+        if any(shapely.dwithin(shape.border, box, self._accuracy) for shape in self._shapes):
+            return tuple(s for s in self._shapes if shapely.dwithin(s.area, box, self._accuracy))
+        return self._measure(self._shapes, box.centroid)
 
-    def _measure(self, point: BaseGeometry) -> Area:
-        within = [n for n, s in zip(self._names, self._shapes, strict=True) if shapely.intersects(s, point)]
-        near = tuple(
-            name
-            for name, border in zip(self._names, self._borders, strict=True)
-            if shapely.dwithin(border, point, self._accuracy)
-        )
+    def _measure(self, shapes: tuple[_Shape, ...], point: BaseGeometry) -> Area:
+        within = next((shape.name for shape in shapes if shapely.intersects(shape.area, point)), "")
+        near = tuple(shape.name for shape in shapes if shapely.dwithin(shape.border, point, self._accuracy))
         if not within:
             return Area("", OUTSIDE.basis, near) if near else OUTSIDE
         # Simplified borders may overlap; then the order of the file decides, and `near` names both.
-        return Area(within[0], "boundary", near)
+        return Area(within, "boundary", near)
 
 
 def load_boundary(choice: BoundaryChoice, forces: Mapping[str, Force]) -> Boundary:
@@ -132,11 +136,10 @@ def _feature(choice: BoundaryChoice, number: int, feature: Any) -> tuple[str, Ba
             f"{where} has no '{choice.code_property}'; it has {', '.join(sorted(properties))}. "
             "Name the property with the ONS code in `code_property`."
         )
-    if not np.isfinite(_to_metres(shapely.get_coordinates(degrees))).all():
-        raise ConfigurationError(
-            f"{where} reaches outside the British grid; the file must be in WGS84 degrees."
-        )
-    return str(code), shapely.make_valid(shapely.transform(degrees, _to_metres))
+    covered = shapely.intersection(shapely.make_valid(degrees), COVERAGE)
+    if covered.is_empty:
+        raise ConfigurationError(f"{where} lies outside Britain; the file must be in WGS84 degrees.")
+    return str(code), shapely.transform(covered, _to_metres)
 
 
 def _to_metres(degrees: Any) -> Any:

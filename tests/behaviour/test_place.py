@@ -27,7 +27,7 @@ TEST_POINTS = [
     ("TP16", 53.34480280190, -2.64049320810, 357455.843, 383290.436),
 ]
 MILLIMETRE_IN_DEGREES = 1e-8
-BOUNDARIES = Path(__file__).parents[2].parent / "shared/data/boundaries/derived-pfa-six-forces.geojson"
+BOUNDARIES = Path(__file__).parents[2].parent / "shared/data/boundaries"
 
 
 @pytest.mark.parametrize(("name", "latitude", "longitude", "easting", "northing"), TEST_POINTS)
@@ -206,7 +206,7 @@ def test_a_point_has_the_answer_that_measuring_it_alone_gives(areas: Path):
         ('{"features": []}', "code", "no area of leicestershire, northamptonshire, nottinghamshire"),
         (json.dumps({"features": [square("E1", -1, 52, -0.9, 53)]}), "name", "has no 'name'; it has code"),
         (json.dumps({"features": [{"properties": {}}]}), "code", "no geometry"),
-        (json.dumps({"features": [square("E1", 400000, 300000, 400100, 300100)]}), "code", "WGS84 degrees"),
+        (json.dumps({"features": [square("E1", 400000, 300000, 400100, 300100)]}), "code", "outside Britain"),
     ],
 )
 def test_a_boundary_file_that_cannot_be_used_is_refused_with_the_remedy(tmp_path, text, code_property, part):
@@ -222,8 +222,10 @@ def test_a_boundary_file_that_is_not_there_is_refused(tmp_path):
 
 
 @pytest.mark.skipif(not BOUNDARIES.exists(), reason="put the police force areas at ../shared/data/boundaries")
-def test_the_real_areas_of_the_forces_are_told_apart():
-    boundary = load_boundary(choice(BOUNDARIES, code_property="id", accuracy_metres=1000), built_in())
+@pytest.mark.parametrize("name", ["derived-pfa-six-forces", "mysociety-police-forces"])
+def test_the_real_areas_of_the_forces_are_told_apart(name):
+    file = BOUNDARIES / f"{name}.geojson"
+    boundary = load_boundary(choice(file, code_property="id", accuracy_metres=1000), built_in())
     for latitude, longitude, force in (
         (52.6369, -1.1398, "leicestershire"),
         (52.6721, -0.7274, "leicestershire"),  # Oakham, Rutland
