@@ -15,8 +15,9 @@ from fastavro.read import SchemaResolutionError  # noqa: TID251
 from hub.errors import BadRecordError
 from hub.schema.decode import DAMAGE, PREFIX_LENGTH, Decode, compile_decoder
 from hub.schema.encode import REFUSALS, compile_encoder
+from hub.schema.index import SchemaVersion
 from hub.schema.misfit import misfit
-from hub.schema.registry import SUFFIX, Registry, SchemaVersion
+from hub.schema.registry import SUFFIX, Registry
 from hub.schema.varint import MalformedError
 
 Encoder = Callable[[Mapping[str, Any]], bytes]

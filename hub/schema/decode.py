@@ -11,8 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from hub.schema import pieces
 from hub.schema.avsc import Parsed, kind
-from hub.schema.varint import SHORT, SMALL, MalformedError, decode_length, decode_long
+from hub.schema.varint import SHORT, SMALL, decode_long
 
 Decode = Callable[[bytes], dict[str, Any]]
 
@@ -35,46 +36,6 @@ def compile_decoder(parsed: Parsed) -> Decode:
     ]
     decode: Decode = made.define("decode", "v", lines)
     return decode
-
-
-def _wrong_end(place: int, length: int) -> None:
-    if place > length:
-        raise IndexError
-    raise MalformedError(f"{length - place} bytes too many")
-
-
-def _blob(value: bytes, at: int) -> tuple[bytes, int]:
-    length, at = decode_length(value, at)
-    end = at + length
-    if end > len(value):
-        raise IndexError
-    return value[at:end], end
-
-
-def _text(value: bytes, at: int) -> tuple[str, int]:
-    blob, end = _blob(value, at)
-    return blob.decode(), end
-
-
-def _blocks(value: bytes, at: int) -> tuple[int, int]:
-    """Read the head of a block: how many items, and the place of the first; nought ends them."""
-    count, at = decode_long(value, at)
-    if count < 0:
-        count, (_, at) = -count, decode_long(value, at)
-    if count > len(value):
-        raise IndexError
-    return count, at
-
-
-def _no_branch() -> None:
-    raise MalformedError("a union branch that is not there")
-
-
-def _branch(value: bytes, at: int, branches: int) -> tuple[int, int]:
-    number, at = decode_length(value, at)
-    if number >= branches:
-        _no_branch()
-    return number, at
 
 
 @dataclass
@@ -110,8 +71,8 @@ class _Readers:
         self._open: list[str] = []
         self._scope: dict[str, Any] = {
             "SHORT": SHORT, "SMALL": SMALL, "BOOLEANS": {0: False, 1: True}, "long": decode_long,
-            "text": _text, "blob": _blob, "blocks": _blocks, "branch": _branch, "wrong_end": _wrong_end,
-            "no_branch": _no_branch,
+            "text": pieces.read_text, "blob": pieces.read_blob, "blocks": pieces.read_blocks,
+            "branch": pieces.read_branch, "no_branch": pieces.no_branch, "wrong_end": pieces.wrong_end,
             "float_": struct.Struct("<f").unpack_from, "double_": struct.Struct("<d").unpack_from,
         }  # fmt: skip
 

@@ -81,6 +81,7 @@ class _Writers:
         self._scope: dict[str, Any] = {
             "LENGTHS": LENGTHS, "PRESENT": PRESENT, "long": encode_long, "int_": encode_int, "text": _text,
             "blob": _blob, "number": _number, "listed": _listed, "refuse": _refuse,
+            "Mapping": Mapping,
             "float_": struct.Struct("<f").pack, "double": struct.Struct("<d").pack,
         }  # fmt: skip
 
@@ -107,6 +108,8 @@ class _Writers:
                 self._open.append(full)
                 record = self._new("r")
                 lines.append(f"{record} = {value}")
+                if not resolved["fields"]:  # nothing below would find out that this is no record
+                    lines.append(f"if not isinstance({record}, Mapping): refuse()")
                 for field in resolved["fields"]:
                     self.write(field["type"], f"{record}[{field['name']!r}]", lines, parts)
                 self._open.remove(full)

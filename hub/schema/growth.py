@@ -10,7 +10,8 @@ from pydantic import ValidationError
 from hub.errors import ConfigurationError
 from hub.schema.avsc import fingerprint
 from hub.schema.compatibility import check_history, mode_of
-from hub.schema.registry import ENTRIES, FIRST_OUTSIDE_ID, Entry
+from hub.schema.index import ENTRIES, Entry
+from hub.schema.registry import FIRST_OUTSIDE_ID
 from hub.schema.rules import check_force_schema
 
 PACKAGED_IDS = range(1, FIRST_OUTSIDE_ID)

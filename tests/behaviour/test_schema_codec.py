@@ -15,7 +15,8 @@ from hub.errors import BadRecordError
 from hub.forces import SCHEMAS
 from hub.schema.avsc import fingerprint, parse
 from hub.schema.codec import Codec
-from hub.schema.registry import Registry, SchemaVersion, load_registry
+from hub.schema.index import SchemaVersion
+from hub.schema.registry import Registry, load_registry
 from tests.avro_strategies import data_for, schemas
 
 REGISTRY = load_registry()
