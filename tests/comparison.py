@@ -86,7 +86,7 @@ def _time(
         yield name, (time["local"], time["earliest"], time["latest"]), ("", None, None)
         return
     seconds = int(instant.timestamp()) // exact_to * exact_to
-    span = [bound // 1_000_000 for bound in (time["earliest"], time["latest"])]
+    span = [(time[bound] or 0) // 1_000_000 for bound in ("earliest", "latest")]
     yield name, seconds in span, True
     yield f"{name} span", span[1] - span[0], 3600 if _is_repeated(instant) else 0
 

@@ -1,7 +1,10 @@
 """What is true in the legacy systems is what the view shows, record by record and field by field."""
 
 import datetime as dt
+import re
+import shutil
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,7 @@ from connectors.standins.busy import Busy
 from connectors.standins.legacy import LegacySystems
 from connectors.standins.mess import Mess
 from connectors.standins.truth import TruthIncident, TruthPerson, domain_of
+from hub.forces import load_forces
 from tests.comparison import differences
 from tests.legacy import builtin_forces, of
 from tests.trial import Hub, hub_on, wait_until
@@ -89,25 +93,31 @@ def test_a_second_start_goes_on_where_the_first_stopped(legacy: LegacySystems, t
     with hub_on(legacy, tmp_path / "state") as hub:
         hub.catch_up()
         applied = _applied(hub)
+    busy = Busy(legacy, seed=3)
     for _ in range(50):
-        Busy(legacy, seed=3).change()
+        busy.change()
     with hub_on(legacy, tmp_path / "state") as hub:
         hub.catch_up()
         assert_true(hub)
         assert 0 < _applied(hub) - applied < 150
 
 
-def test_a_hard_delete_is_found_by_the_sweep(legacy: LegacySystems, tmp_path: Path):
-    with hub_on(legacy, tmp_path / "state") as hub:
+def test_a_hard_delete_is_found_by_the_sweep(tmp_path: Path):
+    folder = tmp_path / "leicestershire"
+    shutil.copytree(builtin_forces()["leicestershire"].folder, folder)
+    feed = folder / "incident.toml"
+    feed.write_text(re.sub(r"sweep_seconds = \d+", "sweep_seconds = 1", feed.read_text("utf-8")), "utf-8")
+    legacy = LegacySystems(tmp_path / "legacy", load_forces([folder]), staff_scale=0.01)
+    ids = [legacy.raise_incident("leicestershire", legacy.clock(), dt.date(2026, 6, 1)) for _ in range(30)]
+    with closing(legacy), hub_on(legacy, tmp_path / "state", forces=(folder,), builtin_forces=False) as hub:
         hub.catch_up()
-        identity = of(legacy.truth(), "leicestershire", TruthIncident)[0]
-        Mess(legacy).delete_hard(identity)
+        Mess(legacy).delete_hard(ids[0])
 
         def gone() -> bool:
-            record = hub.record("incident", identity)
+            record = hub.record("incident", ids[0])
             return record is not None and record["deleted"]
 
-        wait_until(gone, lambda: f"{identity} is deleted")
+        wait_until(gone, lambda: f"{ids[0]} is deleted")
         assert_true(hub)
 
 
