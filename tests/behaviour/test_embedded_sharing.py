@@ -123,9 +123,11 @@ def test_a_member_that_was_replaced_can_keep_no_more_offsets(path: Path):
     producer = bus.producer("writer")
     producer.begin()
     producer.send("events", b"key", b"value", partition=0)
+    producer.keep_offsets(bus.consumer(["events"], group="other"), {tp: Offset(1)})
     producer.keep_offsets(first, {tp: Offset(1)})
     with pytest.raises(FencedError):
         producer.commit()
+    assert bus.group_offsets("other", ["events"]) == {}
     assert bus.group_offsets("group", ["events"]) == {tp: Offset(2)}
     assert list(bus.read_all("events")) == []
     bus.close()

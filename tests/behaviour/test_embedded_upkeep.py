@@ -159,13 +159,18 @@ def test_commits_do_the_upkeep_little_by_little(bus: EmbeddedBus, monkeypatch: p
 
 
 def test_commits_leave_a_pass_that_is_not_worth_it(bus: EmbeddedBus, monkeypatch: pytest.MonkeyPatch):
+    write(bus, "state", *[(b"%d" % n, b"1") for n in range(3000)], at=time.time() - LAG - 10)
+    bus.maintain()
     monkeypatch.setattr(embedded_upkeep, "EVERY_SECONDS", 0.0)
     monkeypatch.setattr(bus._upkeep, "_due", 0.0)
-    young = time.time() - LAG - 10
-    write(bus, "state", (b"a", b"1"), (b"a", b"2"), at=young)
+    write(bus, "state", *[(b"%d" % n, b"2") for n in range(1400)], at=time.time() - LAG - 10)
     for _ in range(30):
         write(bus, "letters", (None, b"x"))
-    assert len(held(bus, "state")) == 2
+    assert len(held(bus, "state")) == 4400
+    write(bus, "state", *[(b"%d" % n, b"3") for n in range(1700)], at=time.time() - LAG - 10)
+    for _ in range(60):
+        write(bus, "letters", (None, b"x"))
+    assert len(held(bus, "state")) == 3000
 
 
 KEYS = st.sampled_from([b"a", b"b", b"c", b"d"])

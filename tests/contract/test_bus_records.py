@@ -89,6 +89,10 @@ def test_a_poll_gives_no_more_than_it_was_asked_for_and_loses_none(place: Place)
         records = poll(consumer, max_records=7)
         assert len(records) <= 7
         found += records
+        for record in records:
+            rest = [r for r in found if r.partition == record.partition]
+            after = consumer.position(TopicPartition(topic, record.partition))
+            assert after == rest[-1].offset + 1 or len(rest) == 50
     for number in range(2):
         mine = [record for record in found if record.partition == number]
         assert values(mine) == [b"%d" % n for n in range(number, 100, 2)]
