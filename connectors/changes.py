@@ -107,7 +107,7 @@ class Changes:
         current = batch.current or batch.snapshot is not None
         refused: dict[int, Dead] = {}
         for place, row in enumerate(batch.rows):
-            if type(row) is Refused:
+            if isinstance(row, Refused):
                 refused[place] = _dead(row, refused.values())
             elif row.key is None:
                 refused[place] = _dead(as_refused(row, NO_KEY), refused.values())

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Sequence
 
+from connectors.changes import NO_KEY
 from connectors.source import Batch, Refused
 from hub.errors import SourceChangedError
 from hub.forces import Feed
@@ -29,8 +30,8 @@ class Window:
             self._stop(batch, count, rows)
 
     def _stop(self, batch: Batch, count: int, rows: int) -> None:
-        first = next(row for row in batch.rows if type(row) is Refused or row.key is None)  # type: ignore[union-attr]
-        reason = first.reason if type(first) is Refused else "no key"
+        first = next(row for row in batch.rows if isinstance(row, Refused) or row.key is None)
+        reason = first.reason if isinstance(first, Refused) else NO_KEY
         raise SourceChangedError(
             f"{self._feed}: {count} of {rows} rows are bad, the first at {first.place}: {reason} That is a "
             f"changed source rather than bad rows, so nothing of them is published and the position stays. "

@@ -24,6 +24,17 @@ LEICESTERSHIRE = Path(__file__).parent.parent / "connectors" / "leicestershire"
 INCIDENTS = "V_INCIDENT"
 PEOPLE = "V_PERSON"
 
+INCIDENT_TEXTS = (
+    "INC_DATE CREATED FIRST_DESPATCH FIRST_ARRIVAL CLOSED STATUS_CODE GRADE OPEN_CODE CLOSE_CODE QUALS "
+    "SUMMARY LOC_TEXT POSTCODE UPRN BEAT UNITS NICHE_REF MARKING LAST_UPDATED CALLER_NAME CALLER_PHONE"
+)
+INCIDENT_NUMBERS = "INC_NO EASTING NORTHING RESTRICTED IS_DELETED"
+PERSON_TEXTS = (
+    "STAFF_NO TYPE RANK RANK_TYPE RANK_UNTIL SURNAME FORENAMES UNIT STATION STATION_POSTCODE SKILLS DUTY "
+    "DUTY_START DUTY_END STATUS NI_NUMBER BANK_ACCOUNT SALARY ABSENCE_REASON"
+)
+PERSON_NUMBERS = "STATION_E STATION_N"
+
 
 class Bench:
     """An embedded bus with the topics of Leicestershire, and what lies on it."""
@@ -94,7 +105,7 @@ class Bench:
 
 
 class Scripted:
-    """A source that acts once everything was read since the last action, and at the end stops the loop."""
+    """A source that acts once all since the last action was read, and at the end stops the loop."""
 
     def __init__(self, source, actions, until, *, sweeps):
         self.stop = threading.Event()
@@ -132,9 +143,10 @@ class Scripted:
 
 
 class Told:
-    """A source of batches told beforehand; it trusts the position, as a source must. Stops the loop at their end.
+    """A source of batches told beforehand, which stops the loop at their end.
 
-    An exception among the batches is raised once; a callable is called, and its batch given.
+    It trusts the position, as a source must. An exception among the batches is raised once; a
+    callable is called, and its batch given.
     """
 
     def __init__(self, *batches, stop=None):
@@ -185,15 +197,8 @@ class Legacy:
         self.path = path
         self.url = f"sqlite:///{path}"
         self.execute(
-            f"create table {INCIDENTS} (INC_DATE text, INC_NO integer, CREATED text, FIRST_DESPATCH text, "
-            "FIRST_ARRIVAL text, CLOSED text, STATUS_CODE text, GRADE text, OPEN_CODE text, CLOSE_CODE text, "
-            "QUALS text, SUMMARY text, LOC_TEXT text, POSTCODE text, UPRN text, EASTING integer, NORTHING integer, "
-            "BEAT text, UNITS text, NICHE_REF text, MARKING text, RESTRICTED integer, IS_DELETED integer, "
-            "LAST_UPDATED text, CALLER_NAME text, CALLER_PHONE text)",
-            f"create table {PEOPLE} (STAFF_NO text, TYPE text, RANK text, RANK_TYPE text, RANK_UNTIL text, "
-            "SURNAME text, FORENAMES text, UNIT text, STATION text, STATION_POSTCODE text, STATION_E integer, "
-            "STATION_N integer, SKILLS text, DUTY text, DUTY_START text, DUTY_END text, STATUS text, "
-            "NI_NUMBER text, BANK_ACCOUNT text, SALARY text, ABSENCE_REASON text)",
+            f"create table {INCIDENTS} ({_columns(INCIDENT_TEXTS, INCIDENT_NUMBERS)})",
+            f"create table {PEOPLE} ({_columns(PERSON_TEXTS, PERSON_NUMBERS)})",
         )
 
     def execute(self, *statements):
@@ -217,6 +222,12 @@ class Legacy:
     def _insert(self, table, row):
         marks = ", ".join("?" * len(row))
         self.execute((f"insert into {table} ({', '.join(row)}) values ({marks})", tuple(row.values())))
+
+
+def _columns(texts, numbers):
+    return ", ".join(
+        [*(f"{name} text" for name in texts.split()), *(f"{name} integer" for name in numbers.split())]
+    )
 
 
 def key(number):

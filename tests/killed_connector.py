@@ -1,4 +1,4 @@
-"""Runs the connector of Leicestershire's incidents until it is killed: `python -m tests.killed_connector FOLDER URL`."""
+"""Runs a connector until it is killed: `python -m tests.killed_connector FOLDER URL`."""
 
 import sys
 import threading
