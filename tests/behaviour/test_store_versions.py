@@ -103,10 +103,11 @@ def test_a_version_that_was_never_the_newest_is_in_the_history_without_a_change_
 
 def test_every_applied_version_has_a_change_number_of_its_own_and_they_rise(store, query):
     put(store, batch("incident", *(incident(version=n) for n in (1, 2, 3))), batch("hr", staff()))
-    put_records(store, "hr", staff(version=2))
+    put_records(store, "hr", *(staff(version=n) for n in (2, 3, 4)))
     numbers = [v.change_number for v in query.history("incident", incident()["id"])][::-1]
     numbers += [v.change_number for v in query.history("hr", staff()["id"])][::-1]
     assert numbers == sorted(set(numbers))
+    assert numbers[0] > 0
     assert numbers[-1] <= query.last_change()
 
 
