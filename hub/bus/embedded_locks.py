@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import os
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -51,9 +52,18 @@ class WriteLock:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = FileLock(path)
+        self._threads = threading.Lock()  # a file lock keeps other processes out, not our own threads
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
+        with self._threads:
+            self._take()
+            try:
+                yield
+            finally:
+                self._lock.drop()
+
+    def _take(self) -> None:
         deadline = time.monotonic() + WRITE_SECONDS
         while not self._lock.try_take():
             if time.monotonic() > deadline:
@@ -61,10 +71,6 @@ class WriteLock:
                     f"another process has held {self._path} for {WRITE_SECONDS:.0f} s; is it stopped?"
                 )
             time.sleep(_PAUSE_SECONDS)
-        try:
-            yield
-        finally:
-            self._lock.drop()
 
     def close(self) -> None:
         self._lock.close()

@@ -110,6 +110,24 @@ def test_waiting_commits_are_written_together_and_a_fenced_one_fails_alone(path:
     bus.close()
 
 
+def test_the_write_lock_keeps_out_other_threads_as_well_as_other_holders(tmp_path: Path):
+    one = WriteLock(tmp_path / "write")
+    entered = threading.Event()
+
+    def enter(lock: WriteLock) -> None:
+        with lock.held():
+            entered.set()
+
+    for lock in (one, WriteLock(tmp_path / "write")):
+        thread = threading.Thread(target=enter, args=(lock,))
+        with one.held():
+            thread.start()
+            assert not entered.wait(0.05)
+        thread.join(30)
+        assert entered.is_set()
+        entered.clear()
+
+
 def test_a_member_that_was_replaced_can_keep_no_more_offsets(path: Path):
     bus = EmbeddedBus(path)
     tp = TopicPartition("events", 0)
