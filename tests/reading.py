@@ -6,9 +6,10 @@ import threading
 from dataclasses import dataclass, field
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from connectors.source import Refused, Row
+from connectors.source import Batch, Refused, Row
 from hub.forces import Feed
 
 TEXT = ["null", "string"]
@@ -37,8 +38,8 @@ def changed(feed, **source):
 class Read:
     """What reading came to."""
 
-    batches: list = field(default_factory=list)
-    position: dict = field(default_factory=dict)
+    batches: list[Batch] = field(default_factory=list)
+    position: Any = field(default_factory=dict)
 
     @property
     def all(self):
@@ -93,9 +94,8 @@ def kept(position):
 
 @dataclass(frozen=True)
 class Request:
-    query: dict
+    query: dict[str, str]
     headers: Message
-    method: str
 
 
 class Answers(ThreadingHTTPServer):
@@ -126,8 +126,8 @@ class Answers(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     server: Answers
 
-    def _answer(self):
-        request = Request(dict(parse_qsl(urlsplit(self.path).query)), self.headers, self.command)
+    def do_GET(self):
+        request = Request(dict(parse_qsl(urlsplit(self.path).query)), self.headers)
         self.server.requests.append(request)
         status, headers, body = self.server.answer(request)
         self.send_response_only(status)
@@ -135,8 +135,6 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)
-
-    do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = _answer
 
     def log_message(self, *_):
         pass

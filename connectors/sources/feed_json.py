@@ -44,7 +44,10 @@ class JsonPages:
         for number, item in enumerate(items, 1):
             page.rows.append(self._row(item, f"{place}, item {number}", page.unread))
         if (removal := self._settings.removal) is not None:
-            for number, item in enumerate(_at(root, removal.item) or (), 1):
+            gone = _at(root, removal.item)
+            if not isinstance(gone, list | None):
+                raise PageError(f"it has no list '{removal.item}'")
+            for number, item in enumerate(gone or (), 1):
                 page.rows.append(self._removal(item, removal, f"{place}, removal {number}"))
         return page
 

@@ -1,4 +1,4 @@
-"""What becomes of each bad input, and which test shows it. One row a case; `test_outcomes.py` checks the tests."""
+"""What becomes of each bad input, and which test shows it: one row a case, checked by `test_outcomes.py`."""
 
 from dataclasses import dataclass
 from enum import Enum

@@ -5,7 +5,7 @@ import pytest
 from connectors.sources.folder import LocalFolder
 from hub.errors import SourceChangedError, TransientError
 from tests.drops import HEADER, Folder
-from tests.reading import changed, read_all
+from tests.reading import changed, kept, read_all
 
 LINE = b"1,01/11/2016,N,a"
 
@@ -62,7 +62,7 @@ def test_a_file_without_the_byte_order_mark_it_needs_stops(folder):
 
 def test_a_file_still_being_written_waits(folder):
     whole = HEADER + b"\r\n" + LINE + b"\r\n"
-    source, position = folder.source(), {}
+    source, position = folder.source(), kept({})
     for length in (0, 10, len(HEADER), len(whole) - 3, len(whole)):
         folder.write("INC_1.csv", whole[:length])
         read = read_all(source, position)
@@ -110,7 +110,7 @@ def test_the_same_file_under_another_name_brings_nothing(folder):
 
 def between(monkeypatch, verb, act):
     """Do something just before the folder's verb is called for the first time."""
-    real, done = getattr(LocalFolder, verb), []
+    real, done = getattr(LocalFolder, verb), list[object]()
 
     def first_act(self, name):
         if not done:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from connectors.source import Row
 from tests.drops import HEADER, Folder
 from tests.reading import changed, kept, read_all
 
@@ -197,7 +198,7 @@ def test_any_split_of_the_rows_over_drops_and_batches_gives_the_same_rows(tmp_pa
     folder = Folder(tmp_path_factory.mktemp("split"))
     lines = [line_of((str(n), "01/11/2016", *texts[:2])) for n, texts in enumerate(rows)]
     cuts = sorted(data.draw(st.lists(st.integers(0, len(lines)), max_size=4)))
-    position, found = {}, []
+    position, found = kept({}), list[Row]()
     for number, (start, end) in enumerate(zip([0, *cuts], [*cuts, len(lines)], strict=True)):
         folder.drop(f"INC_{number}.csv", *lines[start:end], end=data.draw(st.sampled_from([b"\n", b"\r\n"])))
         read = read_all(folder.source(), kept(position))
@@ -214,7 +215,7 @@ def test_any_split_of_the_rows_over_drops_and_batches_gives_the_same_rows(tmp_pa
 def test_a_drop_may_be_written_in_any_pieces_and_is_read_whole_or_not_at_all(tmp_path_factory, data, rows):
     folder = Folder(tmp_path_factory.mktemp("pieces"))
     whole = b"\r\n".join([HEADER, *(b"%d,01/11/2016,N," % n for n in range(rows)), b""])
-    source, position = folder.source(), {}
+    source, position = folder.source(), kept({})
     for cut in sorted(data.draw(st.lists(st.integers(0, len(whole)), max_size=5))):
         folder.write("INC_1.csv", whole[:cut])
         read = read_all(source, position)

@@ -114,7 +114,7 @@ def test_fixed_width_lines_of_another_length_are_refused(folder):
 def test_memory_stays_flat_over_a_large_drop(folder):
     line = b"%06d,01/11/2016,N," + b"x" * 300
     folder.drop("INC_1.csv", *(line % n for n in range(40_000)))
-    source, position, rows = folder.source(), {}, 0
+    source, position, rows = folder.source(), kept({}), 0
     tracemalloc.start()
     try:
         while (batch := source.read(position)).rows or batch.more:
@@ -191,8 +191,8 @@ def _as_nobody_list(folder):
 def test_what_is_wrong_with_the_configuration_is_said_all_at_once(tmp_path):
     feed = feed_of(
         tmp_path, {"No": ["null", "long"], "Text": ["null", "string"]},
-        kind="files", pattern="*.csv", mode="snapshot", whole={"stable_seconds": 5}, key=["No"], encoding="latin-17",
-        delimeter=";", quote="''",
+        kind="files", pattern="*.csv", mode="snapshot", whole={"stable_seconds": 5}, key=["No"],
+        encoding="latin-17", delimeter=";", quote="''",
     )  # fmt: skip
     problems = check_source(feed)
     assert len(problems) == 3

@@ -139,7 +139,7 @@ def test_an_extract_with_the_bytes_of_the_last_one_brings_nothing(folder):
 
 
 def test_an_extract_with_the_bytes_of_an_earlier_one_is_read_since_people_come_back(folder):
-    source, position = folder.source(), {}
+    source, position = folder.source(), kept({})
     for name, people in (("HR_1.txt", [1, 2]), ("HR_2.txt", [1]), ("HR_3.txt", [1, 2])):
         extract(folder, name, *(person(n) for n in people))
         read = read_all(source, position)
