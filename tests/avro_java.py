@@ -43,7 +43,7 @@ def _classpath() -> str:
     jars, draft = PROJECT / "target" / "jars", PROJECT / "target" / "draft"
     if not jars.is_dir():
         shutil.rmtree(draft, ignore_errors=True)
-        fetch = ["mvn", "-q", "-B", "-f", PROJECT / "pom.xml", "dependency:copy-dependencies"]
+        fetch = ["mvn", "-q", "-B", "-f", str(PROJECT / "pom.xml"), "dependency:copy-dependencies"]
         fetched = subprocess.run(
             [*fetch, f"-DoutputDirectory={draft}"], capture_output=True, text=True, timeout=240, check=False
         )
