@@ -37,10 +37,10 @@ DOMAIN = {"published", "normalised", "dead_lettered", "applied", "superseded", "
 PROGRAM = str(Path(sys.executable).with_name("alliance-hub"))
 
 
-def run_demo(state: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run_demo(state: Path, *arguments: str, seconds: float = 120) -> subprocess.CompletedProcess[str]:
     """Run the program as a user would."""
     command = [PROGRAM, "demo", "--state", str(state), "--port", "0", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=seconds)
 
 
 def refused(state: Path, *arguments: str) -> str:

@@ -4,6 +4,7 @@ import datetime as dt
 import re
 import shutil
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from connectors.standins.mess import Mess
 from connectors.standins.truth import TruthIncident, TruthPerson, domain_of
 from hub.forces import load_forces
 from tests.comparison import differences
+from tests.kafka_broker import own_broker
 from tests.legacy import builtin_forces, of
 from tests.trial import Hub, hub_on, wait_until
 
@@ -74,11 +76,27 @@ def legacy(tmp_path: Path):
     systems.close()
 
 
+@pytest.fixture(
+    params=[
+        "embedded and SQLite",
+        pytest.param("Kafka and PostgreSQL", marks=[pytest.mark.kafka, pytest.mark.postgres]),
+    ]
+)
+def where(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
+    """The bus and the store, as settings; the broker is this test's own, for its topics have fixed names."""
+    if request.param == "embedded and SQLite":
+        yield {}
+        return
+    broker = own_broker()
+    yield {"bus": f"kafka://{broker.address}", "store": request.getfixturevalue("postgres_url")}
+    broker.stop()
+
+
 def test_the_view_shows_what_is_true_through_a_busy_time_with_every_mess(
-    legacy: LegacySystems, tmp_path: Path
+    legacy: LegacySystems, tmp_path: Path, where: dict[str, str]
 ):
     busy = Busy(legacy, rate=60, seed=2)
-    with hub_on(legacy, tmp_path / "state") as hub:
+    with hub_on(legacy, tmp_path / "state", **where) as hub:
         hub.catch_up()
         assert_true(hub)
         make_mess(legacy)
