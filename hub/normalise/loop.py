@@ -13,7 +13,7 @@ from tenacity.nap import sleep_using_event
 from tenacity.wait import wait_exponential_jitter
 
 from hub.bus.contract import Bus, Consumer, Offset, Producer, Received, TopicPartition
-from hub.errors import HubError, SourceChangedError, TransientError
+from hub.errors import ConfigurationError, HubError, SourceChangedError, TransientError
 from hub.forces import Force
 from hub.metrics import Metrics
 from hub.normalise.boundary import Boundary
@@ -72,7 +72,7 @@ class Normaliser:
         """
         again = Retrying(
             retry=retry_if_exception_type(TransientError),
-            wait=wait_exponential_jitter(initial=0.1, max=5, jitter=0.2),
+            wait=wait_exponential_jitter(multiplier=0.1, max=5, jitter=0.2),
             sleep=sleep_using_event(stop),
             stop=stop_when_event_set(stop),
             before_sleep=self._tell,
@@ -166,11 +166,11 @@ class Normaliser:
     def _tick(self, consumer: Consumer) -> None:
         """Once a second: keep positions that passed gaps without records, and tell that all is well."""
         self._next_tick = time.monotonic() + _TICK_SECONDS
-        positions = {partition: consumer.position(partition) for partition in consumer.assignment()}
+        positions = self._positions(consumer)
         moved = {
             partition: Offset(position, self._counts[partition].text)
             for partition, position in positions.items()
-            if partition in self._counts and position > self._kept.get(partition, Offset(0)).offset
+            if position > self._kept.get(partition, Offset(0)).offset
         }
         if moved:
             consumer.commit(moved)
@@ -178,6 +178,13 @@ class Normaliser:
         self._tell_lag(positions)
         for lane in self._lanes.values():
             lane.progressed()
+
+    def _positions(self, consumer: Consumer) -> dict[TopicPartition, int]:
+        try:
+            return {p: consumer.position(p) for p in consumer.assignment() & self._counts.keys()}
+        except ConfigurationError as error:
+            # The group was divided anew between the two questions.
+            raise TransientError(str(error)) from error
 
     def _tell_lag(self, positions: Mapping[TopicPartition, int]) -> None:
         ends = self._bus.end_offsets(sorted({partition.topic for partition in positions}))
