@@ -118,6 +118,7 @@ def test_a_connector_that_dies_between_events_and_position_publishes_each_change
     with pytest.raises(FatalError, match="killed here"):
         bench.publish(feed, *batches)
     bench.bus = real
+    assert len(bench.events(feed)) == 2 * bench.positions(feed).kept.get("place", 0)
     bench.publish(feed, *batches)
 
     assert shape(bench.of(feed, key(1)), "GRADE") == [(1, False, "1"), (2, False, "2")]
