@@ -2,11 +2,14 @@
 
 import contextlib
 
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay
+
 from hub.bus import open_bus
 from hub.bus.contract import Offset, TopicPartition
 from hub.bus.topics import apply, specs
 from hub.cli.parts import builtin_force_folders
 from hub.domains import DOMAINS
+from hub.errors import TransientError
 from hub.forces import load_forces
 from hub.metrics import Metrics
 from hub.normalise.loop import GROUP as NORMALISERS
@@ -70,7 +73,10 @@ class Stage:
     def normalised(self, topic):
         """Set the normalisers' offsets to the present end of a force's topic."""
         ends = self.bus.end_offsets([topic])
-        self.bus.reset_group(NORMALISERS, {partition: Offset(end) for partition, end in ends.items()})
+        offsets = {partition: Offset(end) for partition, end in ends.items()}
+        # A Kafka that has just started may not yet know who looks after a group.
+        patiently = Retrying(retry=retry_if_exception_type(TransientError), stop=stop_after_delay(30))
+        patiently(self.bus.reset_group, NORMALISERS, offsets)
 
     def settle(self, view, *, rounds=50):
         """Step until the store has reached the ends of the alliance topics."""

@@ -3,12 +3,22 @@
 import threading
 from collections.abc import Mapping
 
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_exponential_jitter
+
 from hub.bus.contract import Bus, Offset
+from hub.errors import TransientError
 from hub.forces import Force
 from hub.metrics import Metrics
 from hub.schema.codec import Codec
 from hub.view.loop import GROUP, TOPICS, View
 from hub.view.store import Store
+
+_patiently = Retrying(
+    retry=retry_if_exception_type(TransientError),
+    wait=wait_exponential_jitter(multiplier=0.1, max=2, jitter=0.1),
+    stop=stop_after_delay(30),
+    reraise=True,
+)
 
 
 def rebuild(
@@ -26,9 +36,9 @@ def rebuild(
     again. `FatalError` while a view runs. Stopped early, it is finished by the next view or the
     next rebuild.
     """
-    ends = bus.end_offsets(TOPICS)
-    bus.reset_group(GROUP, dict.fromkeys(ends, Offset(0)))
-    store.empty()
+    ends = _patiently(bus.end_offsets, TOPICS)
+    _patiently(bus.reset_group, GROUP, dict.fromkeys(ends, Offset(0)))
+    _patiently(store.empty)
     view = View(bus, store, codec, forces, metrics, instance="rebuild")
 
     def whole() -> bool:
