@@ -34,6 +34,11 @@ class Postgres:
         self._guard = guard
         self._numbers = itertools.count(1)
 
+    @property
+    def pid(self):
+        """The shell that guards the server; the server is its child."""
+        return self._guard.pid
+
     def url(self, database="postgres"):
         return f"postgresql://hub@127.0.0.1:{self.port}/{database}"
 

@@ -16,8 +16,10 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -47,6 +49,9 @@ SETTINGS = {
     # A transaction left open by a killed process is dropped this soon after its own timeout.
     "transaction.abort.timed.out.transaction.cleanup.interval.ms": "1000",
     "group.initial.rebalance.delay.ms": "0",
+    # After a kill, the node waits until its own old session has ended.
+    "broker.heartbeat.interval.ms": "500",
+    "broker.session.timeout.ms": "3000",
     "log.cleaner.dedupe.buffer.size": str(16 * 1024 * 1024),
     "log.cleaner.backoff.ms": "1000",
     "log.retention.check.interval.ms": "1000",
@@ -58,17 +63,27 @@ class BrokerError(Exception):
 
 
 class Broker:
-    """One node that keeps its data in `folder` and listens on `port`, a free one if 0."""
+    """One node that keeps its data in `folder` and listens on `port`, a free one if 0.
 
-    def __init__(self, folder: Path, port: int = 0) -> None:
+    `settings` are added to Kafka's own, and win.
+    """
+
+    def __init__(self, folder: Path, port: int = 0, settings: Mapping[str, str] | None = None) -> None:
         self.folder = folder
         self.port = port or free_port()
+        self._settings = dict(settings or {})
         self._controller_port = free_port()
         self._java: subprocess.Popen[bytes] | None = None
 
     @property
     def address(self) -> str:
         return f"127.0.0.1:{self.port}"
+
+    @property
+    def pid(self) -> int:
+        """Its process id while it runs."""
+        assert self._java is not None
+        return self._java.pid
 
     def start(self) -> None:
         """Return once it listens. After a stop or a kill it goes on with the data it had."""
@@ -77,15 +92,7 @@ class Broker:
         config = self._write_settings()
         if not (self.folder / "data" / "meta.properties").exists():
             self._format(jars, config)
-        with (self.folder / "broker.log").open("ab") as log:
-            self._java = subprocess.Popen(
-                [java(), *JVM, "-cp", jars, "kafka.Kafka", str(config)],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                preexec_fn=die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - one call
-            )
+        self._launch([java(), *JVM, "-cp", jars, "kafka.Kafka", str(config)])
         atexit.register(self.kill)
         self._wait_until_it_listens()
 
@@ -114,6 +121,27 @@ class Broker:
         self._java = None
         atexit.unregister(self.kill)
 
+    def _launch(self, command: list[str]) -> None:
+        """Start it from a thread that lives as long as it does: Linux takes the thread for the parent."""
+        started = threading.Event()
+
+        def run() -> None:
+            with (self.folder / "broker.log").open("ab") as log:
+                self._java = subprocess.Popen(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                    preexec_fn=die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - one call
+                )
+            java_process = self._java
+            started.set()
+            java_process.wait()
+
+        threading.Thread(target=run, daemon=True).start()
+        started.wait(START_SECONDS)
+
     def _write_settings(self) -> Path:
         settings = SETTINGS | {
             "listeners": f"PLAINTEXT://{self.address},CONTROLLER://127.0.0.1:{self._controller_port}",
@@ -121,6 +149,7 @@ class Broker:
             "controller.quorum.voters": f"1@127.0.0.1:{self._controller_port}",
             "log.dirs": str(self.folder / "data"),
         }
+        settings |= self._settings
         config = self.folder / "server.properties"
         config.write_text("".join(f"{name}={value}\n" for name, value in settings.items()), "utf-8")
         return config

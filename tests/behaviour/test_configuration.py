@@ -78,4 +78,4 @@ def test_a_secret_file_that_is_missing_is_named(tmp_path):
 def test_settings_cannot_be_changed_after_they_were_read():
     settings = load_settings(environ={})
     with pytest.raises(ValidationError):
-        settings.state = Path("elsewhere")
+        settings.__setattr__("state", Path("elsewhere"))

@@ -1,0 +1,51 @@
+"""The hub's processes, started as a user starts them, and the CPU time and memory they take (Linux)."""
+
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+@contextlib.contextmanager
+def hub(folder: Path, commands: Mapping[str, list[str]], options: list[str]) -> Iterator[dict[str, int]]:
+    """Run `alliance-hub` once for each of the named commands; gives their process ids."""
+    program = str(Path(sys.executable).parent / "alliance-hub")
+    running: dict[str, subprocess.Popen[bytes]] = {}
+    try:
+        for name, words in commands.items():
+            log = (folder / f"{name}.log").open("ab")
+            with log:
+                running[name] = subprocess.Popen([program, *words, *options], stdout=log, stderr=log)
+        yield {name: process.pid for name, process in running.items()}
+        for name, process in running.items():
+            assert process.poll() is None, f"{name} ended: {(folder / f'{name}.log').read_text()[-2000:]}"
+    finally:
+        for process in running.values():
+            process.terminate()
+        for process in running.values():
+            process.wait(30)
+
+
+def cpu_seconds(pid: int) -> float:
+    """User and system time of a process and of all that it started."""
+    own = _stat(pid)
+    return sum(int(n) for n in own[11:15]) / _TICKS + sum(cpu_seconds(child) for child in children(pid))
+
+
+def megabytes(pid: int) -> float:
+    """Resident memory of one process."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE / 1e6
+
+
+def _stat(pid: int) -> list[str]:
+    """The fields after the command's name, the state first."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+
+
+def children(pid: int) -> list[int]:
+    return [int(n) for n in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]

@@ -1,0 +1,67 @@
+"""One record's steps, in this process: encode, map, and the whole step of the normaliser."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+from hub.bus import open_bus
+from hub.cli.parts import Parts
+from hub.config import SourceSettings, load_settings
+from hub.normalise.mapping import compile_mapping
+from hub.normalise.step import Step
+from tests.bench.content import FORCE, fill
+from tests.bench.figures import Figure
+
+_RECORDS = 5000
+
+
+def measure(folder: Path, seconds: float) -> Iterator[Figure]:
+    """CPU time a record over `seconds` each, on the events that the connector made."""
+    parts = _published(folder)
+    feed = parts.forces[FORCE].feeds["incident"]
+    events = list(parts.bus.read_all(feed.topic))
+    mapper = compile_mapping(feed)
+    step = Step(mapper, parts.codec)
+    encode = parts.codec.encoder("alliance.incident.v1")
+    decode = parts.codec.decoder(feed.topic)
+    envelopes = [(decode(e.value), e.topic, e.partition, e.offset) for e in events]
+    records = [step.record(event) for event in events]
+    yield _timed("decode a force's event", decode, [(e.value,) for e in events], seconds)
+    yield _timed("map", mapper.make, envelopes, seconds)
+    yield _timed("encode an alliance record", encode, [(record,) for record in records], seconds)
+    yield _timed("whole normalise step", step, [(event,) for event in events], seconds)
+    parts.close()
+
+
+def _published(folder: Path) -> Parts:
+    """Have a connector publish the incidents on an embedded bus."""
+    location = fill(folder / "legacy.db", _RECORDS)
+    sources = {FORCE: {"incident": SourceSettings(location=location, secret_file=None)}}
+    parts = Parts(load_settings(state=folder, environ={}).model_copy(update={"sources": sources}))
+    parts.topics(create=True)
+    stop = threading.Event()
+    connector = threading.Thread(target=parts.connector(parts.feeds(FORCE, "incident")[0]).run, args=(stop,))
+    connector.start()
+    bus = open_bus(parts.settings.bus_url)
+    while sum(1 for _ in bus.read_all("leicestershire.incident.v1")) < _RECORDS:
+        time.sleep(0.1)
+    stop.set()
+    connector.join()
+    return parts
+
+
+def _timed(name: str, work: Callable[..., Any], arguments: list[tuple[Any, ...]], seconds: float) -> Figure:
+    for each in arguments:
+        work(*each)
+    count, began, cpu = 0, time.monotonic(), time.process_time()
+    for chunk in cycle([arguments]):
+        for each in chunk:
+            work(*each)
+        count += len(chunk)
+        if time.monotonic() - began >= seconds:
+            break
+    spent = time.process_time() - cpu
+    return Figure(name, count, time.monotonic() - began, {"CPU": spent / count * 1e6})
