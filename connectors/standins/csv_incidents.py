@@ -20,6 +20,8 @@ HEADER = (
 _NAME = re.compile(r"INC_(\d{8})_(\d{6})\.csv")
 _MARK = ".done"
 _PART = ".part"
+_DROPS_A_SECOND = 1000
+"""How many drops in the folder make the next one wait a second longer."""
 _ENCODING = "cp1252"
 
 
@@ -27,8 +29,9 @@ class CsvIncidents:
     """Incidents as lines of drops: N new, U update, X cancel; each line is the whole row.
 
     A drop is written under another name and handed over when it is `drop_seconds` old at a
-    tick: the marker first, then the name. What an earlier run left unfinished is cut after its
-    last whole line and handed over.
+    tick: the marker first, then the name. Nobody empties the folder, so that drops come less
+    often the more there are: with 5,000 every five seconds. What an earlier run left unfinished
+    is cut after its last whole line and handed over.
     """
 
     def __init__(self, folder: Path, vocabulary: Vocabulary, *, drop_seconds: float = 1.0) -> None:
@@ -41,6 +44,8 @@ class CsvIncidents:
         for part in sorted(folder.glob(f"*{_PART}")):
             _cut(part)
             _hand_over(part)
+        drops = self._drops()
+        self._count, self._last = len(drops), drops[-1].name if drops else "INC_00000000_000000.csv"
 
     def key(self, truth: TruthIncident) -> str:
         return source_key(truth.date.strftime("%d/%m/%Y"), str(truth.number))
@@ -57,7 +62,8 @@ class CsvIncidents:
 
     def tick(self, at: dt.datetime) -> None:
         """Hand the open drop over, once it is old enough."""
-        if self._open is not None and (at - self._open[1]).total_seconds() >= self._drop_seconds:
+        enough = max(self._drop_seconds, self._count / _DROPS_A_SECOND)
+        if self._open is not None and (at - self._open[1]).total_seconds() >= enough:
             self.finish()
 
     def finish(self) -> None:
@@ -106,12 +112,12 @@ class CsvIncidents:
 
         While it is written it carries `_PART` as well.
         """
-        day, number = f"{local(at):%Y%m%d}", 1
-        if drops := self._drops():
-            match = _NAME.fullmatch(drops[-1].name)
-            assert match is not None
-            day, number = max(day, match[1]), int(match[2]) + 1
-        return self._folder / f"INC_{day}_{number:06}.csv{_PART}"
+        match = _NAME.fullmatch(self._last)
+        assert match is not None
+        day = max(f"{local(at):%Y%m%d}", match[1])
+        self._last = f"INC_{day}_{int(match[2]) + 1:06}.csv"
+        self._count += 1
+        return self._folder / f"{self._last}{_PART}"
 
     def _line(self, action: str, truth: TruthIncident, point: tuple[float, float] | None) -> list[str]:
         word, place = self._vocabulary.local, truth.place

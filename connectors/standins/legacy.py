@@ -83,7 +83,7 @@ class LegacySystems:
         urls: Mapping[str, str] | None = None,
         staff_scale: float = 0.1,
         drop_seconds: float = 1.0,
-        extract_seconds: float = 5.0,
+        extract_seconds: float = 10.0,
     ) -> None:
         self.clock = clock
         self.forces = forces

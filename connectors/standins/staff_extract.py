@@ -34,7 +34,7 @@ class StaffExtract:
         vocabulary: Vocabulary,
         org_codes: Mapping[str, str],
         *,
-        extract_seconds: float = 5.0,
+        extract_seconds: float = 10.0,
     ) -> None:
         self.location = str(folder)
         self._folder = folder

@@ -14,7 +14,7 @@ from typing import Any, Self
 import typer
 from rich.console import Console
 
-from connectors.standins.busy import Busy
+from connectors.standins.busy import Busy, give_past
 from connectors.standins.legacy import LegacySystems
 from connectors.standins.street import StreetFile, load_street_file
 from hub.cli.parts import Parts
@@ -97,6 +97,8 @@ class Trial:
         stack.callback(self._legacy.close)
         for file in self._files:
             load_street_file(self._legacy, file)
+        if self._rate is not None:
+            give_past(self._legacy)
         self._legacy.finish()
         self._process = Process(self._settings.model_copy(update={"sources": self._sources()}))
         stack.callback(self._stop)

@@ -2,17 +2,20 @@
 
 import csv
 import datetime as dt
+import shutil
 import sqlite3
 import urllib.request
 from collections import Counter
+from contextlib import closing
 from importlib.resources import files
 from pathlib import Path
 from urllib.parse import unquote
 
+import psycopg
 import pytest
 from lxml import etree
 
-from connectors.standins.busy import Busy
+from connectors.standins.busy import Busy, give_past
 from connectors.standins.csv_incidents import grid_reference
 from connectors.standins.legacy import LegacySystems
 from connectors.standins.mess import Mess
@@ -20,7 +23,8 @@ from connectors.standins.places import TOWNS
 from connectors.standins.planted import PLANTED
 from connectors.standins.truth import Place, Skill, Truth, TruthIncident, TruthPerson, Unit, local
 from connectors.standins.vocabulary import VOCABULARIES
-from tests.legacy import Clock, legacy_systems, of
+from hub.forces import Force, load_forces
+from tests.legacy import Clock, builtin_forces, legacy_systems, of
 
 FORCES = ("leicestershire", "northamptonshire", "nottinghamshire")
 TABLES = (
@@ -124,6 +128,44 @@ def test_leicestershire_renders_an_incident_in_its_view(legacy: LegacySystems):
     assert row["UNITS"] == "XX07:6;XX12:5"
     assert (row["EASTING"], row["NORTHING"]) == (458771, 304545)
     assert row["CALLER_NAME"] == PLANTED["CALLER_NAME"]
+
+
+@pytest.mark.postgres
+def test_leicestershires_incidents_can_stand_in_postgresql(tmp_path: Path, clock: Clock, postgres_url: str):
+    with legacy_systems(tmp_path, clock, urls={"leicestershire": postgres_url}) as legacy:
+        ids = [raise_full(legacy, "leicestershire") for _ in range(3)]
+        mess = Mess(legacy)
+        mess.take_back(ids[0])
+        mess.delete_hard(ids[1])
+        mess.correct(ids[2], "Corrected")
+        assert legacy.locations()["leicestershire"]["incident"] == postgres_url
+        assert legacy.count("leicestershire", "incident") == 1
+    with psycopg.connect(postgres_url) as connection:
+        rows = connection.execute('select "INC_NO", "SUMMARY", "IS_DELETED" from "V_INCIDENT" order by 1')
+        assert rows.fetchall() == [(1, FULL["summary"], True), (3, "Corrected", False)]
+
+
+def test_a_force_that_joins_is_given_the_format_of_its_kind_of_source(tmp_path: Path, clock: Clock):
+    forces: dict[str, Force] = {}
+    for name in FORCES:
+        folder = tmp_path / name
+        shutil.copytree(builtin_forces()[name].folder, folder)
+        (folder / "force.toml").write_text(
+            f'name = "like-{name}"\ntitle = "Joining"\ncode = "32"\narea = "E23000020"\n', "utf-8"
+        )
+        for domain in ("incident", "hr"):
+            schema = builtin_forces()[name].feeds[domain].schema
+            shutil.copy(schema, folder / f"{domain}.avsc")
+        forces |= load_forces([folder])
+    legacy = LegacySystems(tmp_path / "legacy", forces, clock=clock)
+    with closing(legacy):
+        for name in forces:
+            at = dt.datetime(2026, 6, 1, 10, 0, tzinfo=dt.UTC)
+            identity = legacy.raise_incident(name, at, at.date(), grade="PRIORITY", opening="101")
+            assert identity.startswith(f"urn:alliance:incident:{name}:command:")
+            legacy.finish()
+            assert legacy.count(name, "incident") == 1
+            assert legacy.count(name, "hr") == 0
 
 
 def test_northamptonshire_renders_an_incident_as_a_line_of_a_drop(legacy: LegacySystems):
@@ -369,6 +411,16 @@ def test_a_busy_day_leaves_every_system_holding_what_is_true(tmp_path: Path):
     assert states["CLOSED"] > 10
     assert any(record.deleted for record in truth.values())
     assert any(record.restricted for record in truth.values() if isinstance(record, TruthIncident))
+
+
+def test_systems_that_hold_nothing_yet_are_given_a_past_once(legacy: LegacySystems, clock: Clock):
+    give_past(legacy, hours=6, changes=150)
+    created = [t.created for t in legacy.truth().values() if isinstance(t, TruthIncident)]
+    assert len(created) > 40
+    assert clock() - dt.timedelta(hours=6) <= min(created) < max(created) <= clock()
+    before = legacy.truth()
+    give_past(legacy)
+    assert legacy.truth() == before
 
 
 def test_the_same_seed_makes_the_same_day(tmp_path: Path):
