@@ -15,14 +15,15 @@ from tests.pages import xml
 from tests.reading import Answers
 
 PERSON = (
-    "ORG_CODE|EMPLOYEE_NUMBER|WORKER_TYPE|GRADE_NAME|GRADE_BASIS|GRADE_END|LAST_NAME|FIRST_NAME|NINO|ORGANISATION|"
-    "LOCATION_CODE|LOCATION_NAME|LOCATION_POSTCODE|LOCATION_LAT|LOCATION_LON|COMPETENCIES|DUTY_STATUS|DUTY_FROM|"
-    "DUTY_TO|ASSIGNMENT_STATUS"
-).split("|")
+    "ORG_CODE", "EMPLOYEE_NUMBER", "WORKER_TYPE", "GRADE_NAME", "GRADE_BASIS", "GRADE_END", "LAST_NAME",
+    "FIRST_NAME", "NINO", "ORGANISATION", "LOCATION_CODE", "LOCATION_NAME", "LOCATION_POSTCODE", "LOCATION_LAT",
+    "LOCATION_LON", "COMPETENCIES", "DUTY_STATUS", "DUTY_FROM", "DUTY_TO", "ASSIGNMENT_STATUS",
+)  # fmt: skip
 LOG = (
-    "Log No,Log Date,Action,Date Created,Time Despatched,Time Arrived,Time Closed,State,Response,Type In,Type Out,"
-    "Flags,Description,Informant,Address,Post Code,Grid Ref,Sector,Resources,Occurrence,GSC,Sensitive"
-).split(",")
+    "Log No", "Log Date", "Action", "Date Created", "Time Despatched", "Time Arrived", "Time Closed",
+    "State", "Response", "Type In", "Type Out", "Flags", "Description", "Informant", "Address", "Post Code", "Grid Ref",
+    "Sector", "Resources", "Occurrence", "GSC", "Sensitive",
+)  # fmt: skip
 
 
 class Forces(Bench):
@@ -151,7 +152,7 @@ def test_a_refused_line_removes_no_one_whose_number_it_holds(forces):
 
 def test_an_expired_token_finds_what_was_removed_meanwhile(forces):
     feed = forces.of_force("nottinghamshire/incident")
-    pages = {
+    pages: dict[str | None, tuple[int, dict[str, str], bytes]] = {
         None: (200, {}, live(*(item(n) for n in range(30)), following="t")),
         "t": (200, {}, live(following="t")),
     }
