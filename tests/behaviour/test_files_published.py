@@ -16,13 +16,14 @@ from tests.reading import Answers
 
 PERSON = (
     "ORG_CODE", "EMPLOYEE_NUMBER", "WORKER_TYPE", "GRADE_NAME", "GRADE_BASIS", "GRADE_END", "LAST_NAME",
-    "FIRST_NAME", "NINO", "ORGANISATION", "LOCATION_CODE", "LOCATION_NAME", "LOCATION_POSTCODE", "LOCATION_LAT",
-    "LOCATION_LON", "COMPETENCIES", "DUTY_STATUS", "DUTY_FROM", "DUTY_TO", "ASSIGNMENT_STATUS",
+    "FIRST_NAME", "NINO", "ORGANISATION", "LOCATION_CODE", "LOCATION_NAME", "LOCATION_POSTCODE",
+    "LOCATION_LAT", "LOCATION_LON", "COMPETENCIES", "DUTY_STATUS", "DUTY_FROM", "DUTY_TO",
+    "ASSIGNMENT_STATUS",
 )  # fmt: skip
 LOG = (
     "Log No", "Log Date", "Action", "Date Created", "Time Despatched", "Time Arrived", "Time Closed",
-    "State", "Response", "Type In", "Type Out", "Flags", "Description", "Informant", "Address", "Post Code", "Grid Ref",
-    "Sector", "Resources", "Occurrence", "GSC", "Sensitive",
+    "State", "Response", "Type In", "Type Out", "Flags", "Description", "Informant", "Address", "Post Code",
+    "Grid Ref", "Sector", "Resources", "Occurrence", "GSC", "Sensitive",
 )  # fmt: skip
 
 
