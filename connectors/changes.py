@@ -73,8 +73,8 @@ def next_version(stated: int | None, known: Known | None, *, current: bool, by_t
     """The version of changed content; None where it is older than what is known.
 
     Without a stated version this is the observation number. A stated one that does not
-    rise is older news in a log that repeats itself; from a query (`current`) it is a row
-    made anew, and an equal one is another change under the same number: the next version.
+    rise is older news in a log that repeats itself; in what the source holds now (`current`)
+    it is a row made anew. An equal one is another change under the same number.
     """
     if known is None:
         return 1 if stated is None else stated
@@ -104,14 +104,13 @@ class Changes:
             return Found()
         found = Found(read=len(batch.rows) + batch.other_force, other_force=batch.other_force)
         known = self._state.lookup(keys)
-        current = batch.current or batch.snapshot is not None
         refused: dict[int, Dead] = {}
         for place, row in enumerate(batch.rows):
             if isinstance(row, Refused):
                 refused[place] = _dead(row, refused.values())
             elif row.key is None:
                 refused[place] = _dead(as_refused(row, NO_KEY), refused.values())
-            elif (change := self._change(row, row.key, known, current=current)) is None:
+            elif (change := self._change(row, row.key, known, batch)) is None:
                 found.unchanged += 1
             else:
                 found.changes.append(change)
@@ -125,14 +124,15 @@ class Changes:
             for key, known in self._state.unseen(limit)
         ]
 
-    def _change(self, row: Row, key: str, known: dict[str, Known], *, current: bool) -> Change | None:
+    def _change(self, row: Row, key: str, known: dict[str, Known], batch: Batch) -> Change | None:
         old = known.get(key)
         if row.removed and (old is None or (old.deleted and not row.values)):
             return None
         digest = self._hash(row.values, row.absent, row.removed)
         if old is not None and old.hash == digest:
             return None
-        version = next_version(row.version, old, current=current, by_time=self._by_time)
+        anew = batch.snapshot is not None and old is not None and old.deleted
+        version = next_version(row.version, old, current=batch.current or anew, by_time=self._by_time)
         if version is None:
             return None
         known[key] = new = Known(version, digest, row.removed)

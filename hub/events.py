@@ -3,6 +3,7 @@
 import datetime as dt
 import hashlib
 import uuid
+from functools import lru_cache
 from urllib.parse import quote
 
 NAMESPACE = uuid.UUID("5f1c7d0e-2f5a-5c6b-9d0e-8a4b3c2d1e0f").bytes
@@ -41,6 +42,7 @@ def event_id(record: str, source_version: int, mapping_version: int | None = Non
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
+@lru_cache(maxsize=1024)  # changes of one second share their time
 def iso_micros(micros: int) -> str:
     """Write microseconds since 1970 UTC as RFC 3339 with a Z."""
     seconds, rest = divmod(micros, 1_000_000)

@@ -25,6 +25,8 @@ _PLAIN: dict[Kind, frozenset[type]] = {
     "double": frozenset((float, type(None))),
     "boolean": frozenset((bool, type(None))),
 }
+_NUMBERS = frozenset((int, bool, type(None)))
+_BOOLEANS = {0: False, 1: True, None: None}
 _UNRESERVED = re.compile(r"[A-Za-z0-9._~-]+").fullmatch
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MICROSECOND = dt.timedelta(microseconds=1)
@@ -64,6 +66,7 @@ class RowMaker:
         ]
         keys = self._keys([held[index] for index in self._key])
         marks: Sequence[Any] = [None] * len(page) if self._mark is None else held[self._mark]
+        changed = {mark: None if mark is None else micros(mark, self._local, read_at) for mark in set(marks)}
         fields, flag, flags = self._fields, self._flag, self._flags
         made = []
         for index, values in enumerate(zip(*held, strict=True)):
@@ -79,7 +82,7 @@ class RowMaker:
                     self._version(values),
                     flag is not None and values[flag] in flags,
                     (),
-                    None if marks[index] is None else micros(marks[index], self._local, read_at),
+                    changed[marks[index]],
                 )
             )
         return made
@@ -94,8 +97,11 @@ class RowMaker:
 
     def _hold(self, column: Column, values: Sequence[Any], unreadable: dict[int, list[str]]) -> Sequence[Any]:
         """The values of one column as the schema's kind holds them."""
-        if set(map(type, values)) <= _PLAIN[column.kind]:
+        kinds = set(map(type, values))
+        if kinds <= _PLAIN[column.kind]:
             return values
+        if column.kind == "boolean" and kinds <= _NUMBERS and set(values) <= _BOOLEANS.keys():
+            return [_BOOLEANS[value] for value in values]
         convert = _CONVERT[column.kind]
         held, bad = [], 0
         for index, value in enumerate(values):

@@ -52,6 +52,21 @@ def test_a_row_that_a_query_shows_under_a_lower_version_was_made_anew(bench):
     assert shape(bench.of(feed, key(7)), "GRADE") == [(8, False, "1"), (9, False, "2")]
 
 
+def test_a_row_that_comes_back_in_a_snapshot_under_its_old_version_was_made_anew(bench):
+    feed = bench.feed(version={"number": "VERSION"}, max_removed_percent=50)
+    others = [row(8, version=1), row(9, version=1)]
+
+    bench.publish(
+        feed,
+        batch(row(7, "1", version=3), *others, snapshot="a", snapshot_ends=True),
+        batch(*others, snapshot="b", snapshot_ends=True),
+        batch(row(7, "1", version=3), *others, snapshot="c", snapshot_ends=True),
+        batch(row(7, "0", version=2), *others, snapshot="d", snapshot_ends=True),
+    )
+
+    assert shape(bench.of(feed, key(7)), "GRADE") == [(3, False, "1"), (4, True, None), (5, False, "1")]
+
+
 def test_changes_of_one_instant_are_ordered_as_they_were_read(bench):
     feed = bench.feed(version={"time": "CHANGED"})
     at = 1_478_001_600_000_000 * 1000
