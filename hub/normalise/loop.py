@@ -99,7 +99,7 @@ class Normaliser:
             records = consumer.poll(timeout_seconds=_POLL_SECONDS, max_records=_MOST_RECORDS)
             if records:
                 self._normalise(consumer, producer, records)
-            if time.monotonic() >= self._next_tick:
+            if time.monotonic() >= self._next_tick and self._consumer is not None:
                 self._tick(consumer)
         except TransientError:
             # The next turn joins anew and goes on from what was committed.

@@ -25,7 +25,7 @@ class Window:
         if len(self._bad) == WINDOW_RECORDS and count * 2 > WINDOW_RECORDS:
             raise SourceChangedError(
                 f"{self._feed}: {count} of the last {WINDOW_RECORDS} events could not be used, the last "
-                f"because: {reason} That is a changed source rather than bad events, so this batch is left "
-                f"where it is. Mend what writes {self._feed.topic}, or its schema, and start again; "
-                f"earlier ones lie in {self._feed.topic}.dlq."
+                f"because: {reason.rstrip('.')}. That is a changed source rather than bad events, so this "
+                f"batch is left where it is. Mend what writes {self._feed.topic}, or its schema, and start "
+                f"again; earlier ones lie in {self._feed.topic}.dlq."
             )
