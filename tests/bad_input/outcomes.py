@@ -27,6 +27,8 @@ _LINES = "bad_input/test_csv_lines.py::test_"
 _FILES = "bad_input/test_csv_files.py::test_"
 _XML = "bad_input/test_xml_pages.py::test_"
 _ANSWERS = "bad_input/test_feed_answers.py::test_"
+_FIELDS = "bad_input/test_mapping_values.py::test_"
+_EVENTS = "bad_input/test_mapping_events.py::test_"
 _SNAPSHOTS = "behaviour/test_files_snapshot.py::test_"
 
 CASES = (
@@ -89,4 +91,20 @@ CASES = (
         Outcome.RETRIED,
         f"{_ANSWERS}a_page_of_something_else_is_asked_again",
     ),
+    # fields
+    Case("a date that does not exist", Outcome.BLANK, f"{_FIELDS}a_date_that_does_not_exist_is_blank"),
+    Case("the hour repeated in October", Outcome.BLANK, f"{_FIELDS}the_repeated_hour_is_two_instants"),
+    Case("the hour missing in March", Outcome.BLANK, f"{_FIELDS}the_missing_hour_is_blank_and_flagged"),
+    Case("an unknown code", Outcome.BLANK, f"{_FIELDS}an_unknown_code_is_unknown_and_flagged"),
+    Case("a coordinate at sea", Outcome.BLANK, f"{_FIELDS}a_coordinate_at_sea_is_blank_and_flagged"),
+    Case("a field of 10 MB on the bus", Outcome.BLANK, f"{_FIELDS}a_field_of_ten_megabytes_is_kept_once"),
+    # events
+    Case("a person without a number", Outcome.DEAD, f"{_FIELDS}a_person_without_a_number_is_refused"),
+    Case("an event without a key", Outcome.DEAD, f"{_EVENTS}an_event_without_a_key_in_its_envelope"),
+    Case("an event of another force", Outcome.DEAD, f"{_EVENTS}an_event_of_another_force_is_dead_lettered"),
+    Case("an Avro value of an unknown id", Outcome.DEAD, f"{_EVENTS}an_unknown_schema_id_is_dead_lettered"),
+    Case("an Avro value cut short", Outcome.DEAD, f"{_EVENTS}a_value_cut_short_is_dead_lettered"),
+    Case("an Avro value of another schema", Outcome.DEAD, f"{_EVENTS}a_value_of_another_topics_schema"),
+    Case("an event of 600 KB that is no Avro", Outcome.DEAD, f"{_EVENTS}of_a_large_event_the_head_is_kept"),
+    Case("most of a window of events bad", Outcome.STOPPED, f"{_EVENTS}most_of_a_window_bad_leaves_the_feed"),
 )
