@@ -22,6 +22,8 @@ Box = tuple[float, float, float, float]
 """West, south, east, north, in WGS84 degrees."""
 
 MAX_LIMIT = 10_000
+REPEATED_MICROS = 3_600_000_000
+"""As far as the two meanings of a British time lie apart; it lets a database stop looking in time."""
 
 
 class Cursor(NamedTuple):
@@ -169,8 +171,11 @@ def _time(domain: Domain, since: int | None, until: int | None) -> list[ColumnEl
         if instant is not None and abs(instant) >= 1 << 63:
             raise BadQueryError("The time lies outside what can be stored; take one within 290,000 years.")
     if since is not None:
-        latest = c.sort_micros if domain.latest is None else func.coalesce(c[domain.latest], c.sort_micros)
-        conditions.append(latest >= since)
+        earliest = since
+        if domain.latest is not None:
+            conditions.append(func.coalesce(c[domain.latest], c.sort_micros) >= since)
+            earliest = max(since - REPEATED_MICROS, -(1 << 63))
+        conditions.append(c.sort_micros >= earliest)
     if until is not None:
         conditions.append(c.sort_micros <= until)
     return conditions

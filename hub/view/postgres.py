@@ -1,5 +1,6 @@
 """Writes to the store on PostgreSQL: several views may write, each with partitions of its own."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from threading import Lock
@@ -9,7 +10,7 @@ import psycopg
 from sqlalchemy import URL, BigInteger, Boolean, Double, Integer, LargeBinary, Text, create_engine
 
 from hub.bus.contract import TopicPartition
-from hub.errors import FatalError, HubError, TransientError
+from hub.errors import ConfigurationError, FatalError, HubError, TransientError
 from hub.view.plan import Known, Plan
 from hub.view.session import Database, Fresh, Kept, Move
 from hub.view.tables import CURRENT, HISTORY
@@ -18,6 +19,9 @@ _COUNT = (
     "INSERT INTO counts (domain, force, name, n) VALUES (%s, %s, %s, %s)"
     " ON CONFLICT (domain, force, name) DO UPDATE SET n = counts.n + excluded.n"
 )
+_WRONG = re.compile("does not exist|authentication failed|no password supplied")
+_READ_ONLY = "25006"
+"""A standby that has not yet taken over."""
 
 
 def open_postgres(url: URL) -> Database:
@@ -30,7 +34,10 @@ def open_postgres(url: URL) -> Database:
 def explain(error: Any, name: str) -> HubError:
     """Name what happens next: a server that is away, full or busy comes back, a wrong one does not."""
     reason = str(error).strip().partition("\n")[0]
-    if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+    state = getattr(error, "sqlstate", None)
+    if state is None and _WRONG.search(reason):  # a refused connection has no SQLSTATE
+        return ConfigurationError(f"The store {name} is not to be had: {reason}. Mend its URL or make it.")
+    if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError) or state == _READ_ONLY:
         return TransientError(f"The store {name} does not answer: {reason}. See that PostgreSQL is up.")
     return FatalError(f"The store {name} refuses: {reason}. Check the rights of its user, or rebuild.")
 

@@ -33,9 +33,11 @@ class Tally:
         ):
             for (domain, force), n in counts.items():
                 self._count(domain, force, name, n)
+        observers = {
+            feed: self._metrics.change_to_visible.labels(feed[1], feed[0]).observe for feed in applied.applied
+        }
         for domain, force, instant in applied.changed:
-            seconds = now - instant / 1_000_000
-            self._metrics.change_to_visible.labels(force, domain).observe(max(0.0, seconds))
+            observers[domain, force](max(0.0, now - instant / 1_000_000))
 
     def _count(self, domain: str, force: str, outcome: str, n: int) -> None:
         self._metrics.records.labels(STAGE, force, domain, outcome).inc(n)

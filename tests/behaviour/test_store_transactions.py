@@ -2,12 +2,14 @@
 
 import multiprocessing
 import threading
+import time
+from typing import Any
 
 import pytest
 from sqlalchemy import create_engine, text
 
 from hub.bus.contract import TopicPartition
-from hub.errors import ConfigurationError, FencedError, TransientError
+from hub.errors import ConfigurationError, FatalError, FencedError, TransientError
 from hub.view.query import Query
 from hub.view.session import Batch, Fresh, Move
 from hub.view.store import open_store
@@ -101,10 +103,12 @@ def test_a_change_number_is_visible_only_when_all_lower_ones_are(postgres_schema
 
 def _until_waiting(url):
     """Wait until a session of the database waits for a lock."""
+    deadline = time.monotonic() + 30
     engine = create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
     with engine.connect() as connection:
         waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
         while connection.execute(waiting).scalar_one() == 0:
+            assert time.monotonic() < deadline, "nobody waits for a lock"
             connection.rollback()
     engine.dispose()
 
@@ -200,6 +204,36 @@ def test_the_password_is_in_no_message():
         open_store("postgresql://hub:secret-word@127.0.0.1:1/hub")
     assert "secret-word" not in str(told.value)
     assert "127.0.0.1:1" in str(told.value)
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize(("right", "wrong"), [("/postgres", "/nothere"), ("hub@", "nobody@")])
+def test_a_database_or_user_that_is_not_there_is_for_a_person_to_mend(postgres_server, right, wrong):
+    with pytest.raises(ConfigurationError, match=r"does not exist.* Mend its URL or make it"):
+        open_store(postgres_server.url().replace(right, wrong))
+
+
+def test_a_file_that_is_no_store_is_refused(tmp_path):
+    file = tmp_path / "store.db"
+    file.write_bytes(b"a letter to the chief constable, and not a database" * 100)
+    with pytest.raises(FatalError, match=r"store\.db is damaged or not the hub's"):
+        open_store(f"sqlite:///{file}")
+    assert file.read_bytes().startswith(b"a letter")
+
+
+def test_a_full_disk_keeps_nothing_of_the_batch_and_passes_once_there_is_room(tmp_path):
+    store = open_store(f"sqlite:///{tmp_path / 'store.db'}")
+    query = Query(store, JsonCodec())
+    put_records(store, "incident", incident("1"))
+    writer: Any = store._writer
+    writing = writer._open()
+    writing.execute(f"PRAGMA max_page_count = {writing.execute('PRAGMA page_count').fetchone()[0] + 2}")
+    with pytest.raises(TransientError, match="See that its disk has room"):
+        put_records(store, "incident", *(incident(f"more-{n}") for n in range(200)))
+    assert keys(query.list_records("incident")) == ["1"]
+    put_records(store, "incident", incident("2"))  # the connection is new, and so is its limit
+    assert store.kept([TP.topic])[TP].next_offset == 2
+    store.close()
 
 
 @pytest.mark.postgres
