@@ -31,6 +31,8 @@ class Records:
         reason = self._desk.callers.justification(request)
         ask = read_ask(self._domain, request.query_params)
         allowed = self._allowed(principal)
+        if ask.box is not None:
+            allowed = self._may_search_places(principal, allowed)
         asked = ask.filters.get("force", allowed)
         ask.filters["force"] = tuple(force for force in asked if force in allowed)
         records, following = self._page(ask) if ask.filters["force"] else ([], None)
@@ -81,6 +83,18 @@ class Records:
                 403, "Not allowed", f"'{principal.name}' holds no role that may read {self._domain.path}."
             )
         return allowed
+
+    def _may_search_places(self, principal: Principal, forces: tuple[str, ...]) -> tuple[str, ...]:
+        """Coordinates are personal: who may not see them may not find them out by searching boxes."""
+        decide = self._desk.policy.decide
+        seeing = tuple(
+            force
+            for force in forces
+            if "personal" in decide(principal, READ, self._domain.name, force).classes
+        )
+        if not seeing:
+            raise Problem(403, "Not allowed", f"'{principal.name}' may not see places, so 'bbox' is refused.")
+        return seeing
 
     def _page(self, ask: Ask) -> tuple[list[dict[str, Any]], str | None]:
         try:

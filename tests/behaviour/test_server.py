@@ -224,6 +224,13 @@ def test_a_field_whose_class_the_role_does_not_hold_is_absent_and_named(guarded)
     assert guarded.get("/incidents", "everyone").json()["records"][0]["summary"] == "sensitive words"
 
 
+def test_who_may_not_see_places_cannot_find_them_by_searching_boxes(guarded):
+    guarded.apply("incident", an_incident("a", latitude=52.6, longitude=-1.1))
+    box = {"bbox": "-1.2,52.5,-1.0,52.7"}
+    assert guarded.get("/incidents", "analyst", params=box).status_code == 403
+    assert ids(guarded.get("/incidents", "everyone", params=box)) == ["a"]
+
+
 def test_another_forces_incident_is_not_found_rather_than_forbidden(guarded):
     guarded.apply("incident", an_incident("n", force="nottinghamshire"))
     record_id = "urn:alliance:incident:nottinghamshire:command:n"
