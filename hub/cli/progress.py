@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
@@ -77,21 +78,27 @@ class Progress:
 
 
 def table(report: Mapping[str, Any]) -> Table:
-    """The reconciliation as a table, a row a feed."""
-    columns = ("source rows", *READ_OUTCOMES, "visible", "paged")
-    result = Table("feed", title="Reconciliation")
-    for name in columns:
-        result.add_column(name.replace("_", " "), justify="right")
-    for feed, counts in report["sources"].items():
-        force, _, domain = feed.partition("/")
-        seen = report["forces"][force][domain]
-        numbers = [
-            *(counts[name] for name in ("source_rows", *READ_OUTCOMES)),
-            seen["visible"],
-            seen["paged"],
-        ]
-        result.add_row(feed, *(f"{number:,}" for number in numbers))
-    for domain, counts in report["domains"].items():
-        words = ", ".join(f"{name.replace('_', ' ')} {number:,}" for name, number in counts.items())
-        result.caption = f"{result.caption}\n{domain}: {words}" if result.caption else f"{domain}: {words}"
+    """The reconciliation as a table: a column a force, a section a domain, the way of a row downwards."""
+    forces = list(report["forces"])
+    result = Table("", *forces, "all", title="Reconciliation", box=SIMPLE_HEAD)
+    for column in result.columns[1:]:
+        column.justify = "right"
+    for domain, totals in report["domains"].items():
+        result.add_section()
+        result.add_row(f"[bold]{DOMAINS[domain].title}[/]")
+        for name in ("source_rows", *READ_OUTCOMES):
+            _row(result, name, [report["sources"].get(f"{force}/{domain}", {}).get(name) for force in forces])
+        for name in ("normalised", "dead_lettered", "applied", "superseded", "deleted"):
+            label = "dead lettered later" if name == "dead_lettered" else name
+            _row(result, label, [None] * len(forces), totals[name])
+        for name in ("visible", "paged"):
+            _row(result, name, [report["forces"][force].get(domain, {}).get(name) for force in forces])
     return result
+
+
+def _row(table: Table, name: str, numbers: Sequence[int | None], total: int | None = None) -> None:
+    """Add a row; the total of the numbers where none is given."""
+    if total is None:
+        total = sum(number for number in numbers if number is not None)
+    cells = ("" if number is None else f"{number:,}" for number in (*numbers, total))
+    table.add_row(name.replace("_", " "), *cells)
