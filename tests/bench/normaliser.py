@@ -1,19 +1,20 @@
 """The normaliser as a process on Kafka, exactly once, headers included."""
 
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from hub.bus.contract import Bus
+from connectors.positions import Positions
 from hub.cli.parts import Parts
 from hub.config import load_settings
+from hub.normalise.loop import GROUP
 from tests.bench import places
 from tests.bench.content import FORCE, fill
 from tests.bench.figures import Figure
-from tests.bench.processes import cpu_seconds, hub, megabytes
+from tests.bench.processes import cpu_seconds, hub, megabytes, wait_until
 
 EXPECTED_RATE = 14_000
-SOURCE, TARGET = f"{FORCE}.incident.v1", "alliance.incident.v1"
 
 
 def measure(folder: Path, seconds: float) -> Iterator[Figure]:
@@ -26,26 +27,31 @@ def measure(folder: Path, seconds: float) -> Iterator[Figure]:
         options = ["--config", str(config), "--state", str(folder), *place.options]
         parts = Parts(load_settings(config, state=folder, bus=place.bus, store=place.store, environ={}))
         parts.topics(create=True)
-        with hub(folder, {"connector": ["connect", FORCE, "incident"]}, options):
-            _wait(parts.bus, SOURCE, count)
+        with hub(folder, {"connector": ["connect", FORCE, "incident"]}, options) as running:
+            wait_until(lambda: _published(parts) == count, running, every=0.5)
         with hub(folder, {"normaliser": ["normalise"]}, options) as running:
-            pid = running["normaliser"]
-            first = _wait(parts.bus, TARGET, 1)
-            processes = {"normaliser": pid, "broker": place.servers["broker"]}
+            wait_until(lambda: _normalised(parts) > 0, running)
+            first, began = _normalised(parts), time.monotonic()
+            processes = running | {"broker": place.servers["broker"]}
             before = {name: cpu_seconds(each) for name, each in processes.items()}
-            began = time.monotonic()
-            _wait(parts.bus, TARGET, count)
+            wait_until(lambda: _normalised(parts) == count, running)
             elapsed = time.monotonic() - began
             spent = {name: cpu_seconds(each) - before[name] for name, each in processes.items()}
-            memory = {"normaliser": megabytes(pid)}
-        made = sum(1 for _ in parts.bus.read_all(TARGET)) - first
+            memory = {"normaliser": megabytes(running["normaliser"])}
         parts.close()
+    made = count - first
     micros = {name: each / made * 1e6 for name, each in spent.items()}
     yield Figure("normaliser process, Kafka", made, elapsed, micros, megabytes=memory)
 
 
-def _wait(bus: Bus, topic: str, least: int) -> int:
-    """Wait for so many offsets (records, and a marker for each transaction)."""
-    while (ends := sum(bus.end_offsets([topic]).values())) < least:
-        time.sleep(0.05)
-    return ends
+def _published(parts: Parts) -> int:
+    feed = parts.forces[FORCE].feeds["incident"]
+    return Positions(feed, parts.bus, parts.codec).counts["published"]
+
+
+def _normalised(parts: Parts) -> int:
+    """As kept with the normaliser's offsets, in the transactions of the records."""
+    kept = parts.bus.group_offsets(GROUP, [parts.forces[FORCE].feeds["incident"].topic])
+    return sum(
+        json.loads(offset.metadata).get("normalised", 0) for offset in kept.values() if offset.metadata
+    )

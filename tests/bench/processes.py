@@ -4,7 +4,8 @@ import contextlib
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -22,13 +23,19 @@ def hub(folder: Path, commands: Mapping[str, list[str]], options: list[str]) -> 
             with log:
                 running[name] = subprocess.Popen([program, *words, *options], stdout=log, stderr=log)
         yield {name: process.pid for name, process in running.items()}
-        for name, process in running.items():
-            assert process.poll() is None, f"{name} ended: {(folder / f'{name}.log').read_text()[-2000:]}"
     finally:
         for process in running.values():
             process.terminate()
         for process in running.values():
             process.wait(30)
+
+
+def wait_until(done: Callable[[], bool], running: Mapping[str, int], *, every: float = 0.02) -> None:
+    """Wait for something that these processes bring about, as long as all of them are alive."""
+    while not done():
+        for name, pid in running.items():
+            assert _stat(pid)[0] != "Z", f"the {name} has ended; its log says why"
+        time.sleep(every)
 
 
 def cpu_seconds(pid: int) -> float:
