@@ -1,6 +1,7 @@
 """One fenced run of publishing: what is known, where reading goes on, and one transaction at a time."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from connectors.changes import Change, Changes, Dead, as_refused, dead_id
@@ -9,7 +10,7 @@ from connectors.positions import Entry, Positions
 from connectors.source import Position
 from connectors.state import Known, State
 from hub.bus.contract import Bus
-from hub.errors import BadRecordError
+from hub.errors import BadRecordError, HubError, TransientError
 from hub.forces import Feed
 from hub.schema.codec import Codec
 
@@ -27,14 +28,19 @@ class Publisher:
 
     def __init__(self, feed: Feed, fields: Sequence[str], bus: Bus, codec: Codec) -> None:
         self._feed = feed
-        self._producer = bus.producer(f"{feed.force}.{feed.domain}.connector")
-        self.positions = Positions(feed, bus, codec)
-        self.position: Position = self.positions.position
+        self._messages = Messages(
+            feed, fields, codec.encoder(feed.topic), codec.encoder(dead_letters_of(feed))
+        )
         self.state = State()
-        self.state.load(_events(feed, bus, codec), _dead_letters(feed, bus))
         self.changes = Changes(fields, self.state, by_time=_by_time(feed))
-        encode_dead = codec.encoder(dead_letters_of(feed))
-        self._messages = Messages(feed, fields, codec.encoder(feed.topic), encode_dead)
+        self._producer = bus.producer(f"{feed.force}.{feed.domain}.connector")
+        try:
+            self.positions = Positions(feed, bus, codec)
+            self.position: Position = self.positions.position
+            self.state.load(_events(feed, bus, codec), _dead_letters(feed, bus))
+        except HubError:
+            self.close()
+            raise
         self._open = False
         self._kept_at = 0
         self._unwritten = False
@@ -101,8 +107,10 @@ class Publisher:
             self._commit(at)
 
     def close(self) -> None:
+        """Let go of what is open; what it holds is dropped, so a bus that is away is no matter."""
         self.state.close()
-        self._producer.close()
+        with suppress(TransientError):
+            self._producer.close()
 
     def _unsendable(self, change: Change, error: BadRecordError) -> list[Dead]:
         refused = as_refused(change.row, str(error))

@@ -216,13 +216,27 @@ def _engine(feed: str, location: str, secret: str | None) -> tuple[sa.Engine, st
             url = url.set(password=secret)
         if url.drivername == "postgresql":
             url = url.set(drivername="postgresql+psycopg")
-        creator = {"creator": _sqlite(url.database)} if url.drivername.startswith("sqlite") else {}
-        return sa.create_engine(url, poolclass=NullPool, **creator), f"database '{url.render_as_string()}'"
+        engine = sa.create_engine(url, poolclass=NullPool, **_options(url))
+        return engine, f"database '{url.render_as_string()}'"
     except (exc.ArgumentError, exc.NoSuchModuleError, ModuleNotFoundError) as error:
         raise ConfigurationError(
             f"{feed}: `location` is no database the hub can open ({type(error).__name__}); "
             "use sqlite:///path or postgresql://user@host/name, or install the driver of its dialect."
         ) from error
+
+
+def _options(url: sa.URL) -> dict[str, Any]:
+    if url.get_backend_name() == "sqlite":
+        return {"creator": _sqlite(url.database)}
+    if url.get_backend_name() == "postgresql":  # so that a server which is gone is noticed within a minute
+        alive = {
+            "connect_timeout": 10,
+            "keepalives_idle": 30,
+            "keepalives_interval": 10,
+            "keepalives_count": 3,
+        }
+        return {"connect_args": {name: value for name, value in alive.items() if name not in url.query}}
+    return {}
 
 
 def _sqlite(path: str | None) -> Callable[[], sqlite3.Connection]:

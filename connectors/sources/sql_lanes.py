@@ -9,9 +9,11 @@ import sqlalchemy as sa
 from connectors.sources.sql_database import Database, Raw, Shape
 from connectors.sources.sql_marks import BLANK_BELOW, Marks
 from connectors.sources.sql_scan import Scan, Where
+from hub.errors import SourceChangedError
 
 ROWS = 1000
 KEYS = 5000
+MOST_KEYLESS = 10_000
 REST = 9
 """Reading again rests this many times as long as it took."""
 
@@ -149,7 +151,7 @@ class Overlap:
         """Rows without a key or a watermark come first, together with others."""
         rows: list[Raw] = []
         if self._keyless is not None:
-            rows += self._layout.database.fetch(self._all_of(self._keyless))
+            rows += self._without_key(self._keyless)
             self._keyless = None
         if self._unset is not None:
             rows += self._unset.page()
@@ -161,9 +163,19 @@ class Overlap:
         self.done = self._marked.done
         return [*rows, *marked]
 
-    def _all_of(self, where: Where) -> Callable[[Shape], sa.Select[Any]]:
+    def _without_key(self, where: Where) -> Sequence[Raw]:
         names = self._layout.names
-        return lambda shape: sa.select(*(shape.columns[name] for name in names)).where(*where(shape))
+        rows = self._layout.database.fetch(
+            lambda shape: (
+                sa.select(*(shape.columns[name] for name in names)).where(*where(shape)).limit(MOST_KEYLESS)
+            )
+        )
+        if len(rows) == MOST_KEYLESS:
+            raise SourceChangedError(
+                f"At least {MOST_KEYLESS} rows have a null in a column of `key` ({', '.join(self._layout.key)}): "
+                "that is no key. Name columns under [source] that every row has, and start again."
+            )
+        return rows
 
 
 class Sweep:

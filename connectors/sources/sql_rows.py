@@ -179,10 +179,12 @@ def _part(value: Any) -> str | None:
 def _text(value: Any) -> str:
     if isinstance(value, str):
         return value
-    if isinstance(value, dt.datetime):
-        return value.isoformat(" ")
-    if isinstance(value, bool | int | float | Decimal | dt.date | dt.time):
-        return str(value)
+    if isinstance(
+        value, dt.datetime
+    ):  # one with an offset as UTC, so that no setting of a session changes it
+        return (value.astimezone(dt.UTC) if value.tzinfo else value).isoformat(" ")
+    if isinstance(value, Decimal):
+        return format(value, "f")
     if isinstance(value, bytes | bytearray | memoryview):
         raise UnreadableError
     return str(value)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from hub.errors import SourceChangedError
 from tests.connecting import INCIDENTS, Bench, Legacy, balanced, key, shape
 
 AT = "2016-11-01 12:00:{:02}"
@@ -229,3 +230,73 @@ def test_keys_with_any_characters_stay_apart(bench, legacy):
     bench.read_database(feed, legacy)
 
     assert sorted(e["key"] for e in bench.events(feed)) == ["a%3Ab%2F%C3%A9:1", "a:1"]
+
+
+def test_at_high_rates_rows_behind_the_last_are_read_without_the_newest_second_again(
+    bench, legacy, monkeypatch
+):
+    monkeypatch.setattr("connectors.sources.sql_lanes.REST", 1e9)
+    legacy.incident(1, AT.format(1))
+    feed = bench.feed(overlap_every_seconds=3600, sweep_seconds=None)
+
+    def published(count):
+        return lambda: len(bench.events(feed)) == count
+
+    bench.read_database(
+        feed,
+        legacy,
+        lambda: legacy.incident(2, AT.format(1)),
+        lambda: legacy.incident(3, AT.format(2)),
+        until=[published(1), published(2), published(3)],
+    )
+
+    assert bench.counts(feed)["unchanged"] <= 1
+
+
+def test_a_watermark_may_be_a_number(bench, legacy):
+    for number in (1, 2, 3):
+        legacy.incident(number, None, NORTHING=100 + number)
+    feed = bench.feed(watermark={"column": "NORTHING", "overlap_numbers": 10})
+
+    bench.read_database(
+        feed,
+        legacy,
+        lambda: legacy.incident(4, None, NORTHING=110),
+        lambda: legacy.incident(5, None, NORTHING=105),
+    )
+
+    assert {e["key"] for e in bench.events(feed)} == {key(n) for n in (1, 2, 3, 4, 5)}
+    assert bench.positions(feed).kept["watermark"] == 110
+
+
+def test_a_table_s_own_version_number_is_the_version(bench, legacy):
+    legacy.incident(7, AT.format(1), NORTHING=41)
+    feed = bench.feed(version={"number": "NORTHING"})
+
+    bench.read_database(feed, legacy, lambda: legacy.update(7, AT.format(2), NORTHING=43))
+
+    assert [v for v, _ in shape(bench.of(feed, key(7)))] == [41, 43]
+
+
+def test_a_table_s_own_time_of_change_is_the_version(bench, legacy):
+    legacy.incident(7, AT.format(1), GRADE="1")
+    feed = bench.feed(watermark={"column": "LAST_UPDATED"}, version={"time": "LAST_UPDATED"})
+
+    bench.read_database(
+        feed,
+        legacy,
+        lambda: legacy.update(7, AT.format(1), GRADE="2"),
+        lambda: legacy.update(7, AT.format(2), GRADE="3"),
+    )
+
+    first = 1478001601_000000 * 1000  # the table's time is UTC, as it is not said to be local
+    assert [v for v, _ in shape(bench.of(feed, key(7)))] == [first, first + 1, first + 1_000_000_000]
+
+
+def test_a_table_whose_key_is_no_key_is_told_before_it_is_read_whole(bench, legacy, monkeypatch):
+    monkeypatch.setattr("connectors.sources.sql_lanes.MOST_KEYLESS", 5)
+    for _ in range(5):
+        legacy.incident(None, AT.format(1))
+
+    with pytest.raises(SourceChangedError, match="At least 5 rows have a null in a column of `key`"):
+        bench.read_database(bench.feed(), legacy)
