@@ -10,6 +10,7 @@ import os
 import shutil
 import tempfile
 import time
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
@@ -40,10 +41,10 @@ def kafka_address() -> str:
     return broker()
 
 
-def own_broker(otherwise: str = "") -> Broker:
-    """One more broker, for a test that stops it; it ends with the session."""
+def own_broker(otherwise: str = "", settings: Mapping[str, str] | None = None) -> Broker:
+    """One more broker, for a test that stops it or sets it up otherwise; it ends with the session."""
     folder = Path(tempfile.mkdtemp(prefix="hub-kafka-"))
-    started = Broker(folder)
+    started = Broker(folder, settings=settings)
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     try:
         started.start()

@@ -48,6 +48,7 @@ class KafkaBus:
         return consumer
 
     def read_all(self, topic: str) -> Iterator[Received]:
+        self._admin.settle()
         return read_to(self._address, self._admin.end_offsets([topic]))
 
     def partitions(self, topic: str) -> int:
@@ -66,6 +67,7 @@ class KafkaBus:
         return self._admin.end_offsets(topics, and_open=and_open)
 
     def group_offsets(self, group: str, topics: Sequence[str]) -> dict[TopicPartition, Offset]:
+        self._admin.settle()
         return self._admin.group_offsets(group, topics)
 
     def reset_group(self, group: str, offsets: Mapping[TopicPartition, Offset]) -> None:

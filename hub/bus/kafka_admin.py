@@ -12,15 +12,14 @@ from kafka.admin import ConfigResource, ConfigResourceType, MemberToRemove
 from kafka.structs import OffsetAndMetadata
 
 from hub.bus.contract import RECORD_LIMIT_BYTES, Offset, TopicPartition, TopicSpec
-from hub.bus.kafka_errors import translate, translated, unreachable
+from hub.bus.kafka_connect import connect
+from hub.bus.kafka_errors import translate, translated
 from hub.bus.kafka_url import KafkaAddress
 from hub.errors import ConfigurationError, FatalError, TransientError
 
 T = TypeVar("T")
 
-START_MS = 10_000
-"""How long a first connection is tried."""
-
+_ANSWER_MS = 10_000
 _TOPIC_LIMIT_BYTES = RECORD_LIMIT_BYTES + 1024 * 1024
 _FOR_EVER = "-1"
 _LONGEST = 2**63 - 1
@@ -44,6 +43,12 @@ class KafkaAdmin:
         self._lock = threading.Lock()
         self._client: Any = None
         self._partitions: dict[str, int] = {}
+        self.unsettled: set[Callable[[], None]] = set()
+
+    def settle(self) -> None:
+        """End what producers of this bus left open, so that what is read back stays true."""
+        for end in list(self.unsettled):
+            end()
 
     def partitions(self, topic: str) -> int:
         """How many partitions a topic has; that never changes, so it is asked once."""
@@ -131,8 +136,8 @@ class KafkaAdmin:
         """Who owns the id, once nothing is being ended there."""
         ask = tenacity.Retrying(
             retry=tenacity.retry_if_result(lambda found: not found.settled),
-            wait=tenacity.wait_fixed(0.02),
-            stop=tenacity.stop_after_delay(START_MS / 1000),
+            wait=tenacity.wait_exponential(0.001, max=0.05),
+            stop=tenacity.stop_after_delay(_ANSWER_MS / 1000),
             retry_error_callback=lambda attempt: cast("tenacity.Future", attempt.outcome).result(),
         )
         found: Transaction = ask(self._transaction, transactional_id)
@@ -154,7 +159,7 @@ class KafkaAdmin:
         patient = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(told.RetriableError),
             wait=tenacity.wait_random_exponential(0.05, max=0.5),
-            stop=tenacity.stop_after_delay(START_MS / 1000),
+            stop=tenacity.stop_after_delay(_ANSWER_MS / 1000),
             reraise=True,
         )
         with self._lock, translated(doing, str(self.address)):
@@ -162,16 +167,9 @@ class KafkaAdmin:
 
     def _connected(self) -> Any:
         if self._client is None:
-            try:
-                self._client = KafkaAdminClient(
-                    bootstrap_servers=list(self.address.servers),
-                    bootstrap_timeout_ms=START_MS,
-                    request_timeout_ms=START_MS,
-                    reconnect_backoff_max_ms=1000,
-                    **self.address.settings,
-                )
-            except told.RetriableError as error:
-                raise unreachable(str(self.address), error) from error
+            self._client = connect(
+                KafkaAdminClient, self.address, request_timeout_ms=_ANSWER_MS, retry_backoff_ms=20
+            )
         return self._client
 
 

@@ -10,8 +10,9 @@ from kafka import TopicPartition as KafkaPartition
 from kafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 
 from hub.bus.contract import METADATA_LIMIT_BYTES, Consumer, Offset, Received, TopicPartition
-from hub.bus.kafka_admin import START_MS, KafkaAdmin, kafka_offsets
-from hub.bus.kafka_errors import translate, translated, unreachable
+from hub.bus.kafka_admin import KafkaAdmin, kafka_offsets
+from hub.bus.kafka_connect import connect
+from hub.bus.kafka_errors import translate, translated
 from hub.bus.kafka_url import KafkaAddress
 from hub.errors import ConfigurationError, FatalError, HubError, TransientError
 
@@ -38,9 +39,7 @@ _SETTINGS: Mapping[str, Any] = {
     "max_partition_fetch_bytes": 2 * 1024 * 1024,
     "fetch_max_bytes": 16 * 1024 * 1024,
     "request_timeout_ms": 10_000,
-    "bootstrap_timeout_ms": START_MS,
     "retry_backoff_ms": 20,
-    "reconnect_backoff_max_ms": 1000,
     "metrics_enabled": False,
 }
 
@@ -91,7 +90,9 @@ class KafkaBusConsumer:
         self._on_assigned = on_assigned
         self._closed = False
         partitions = admin.all_partitions(topics)
-        self._kafka = _connect(admin.address, group_id=group, group_instance_id=self._instance)
+        self._kafka = connect(
+            KafkaConsumer, admin.address, group_id=group, group_instance_id=self._instance, **_SETTINGS
+        )
         self._assignments = _Assignments(self._kafka, hold=on_assigned is not None)
         if group is None:
             self._kafka.assign(partitions)
@@ -136,6 +137,7 @@ class KafkaBusConsumer:
     def committed(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, Offset | None]:
         """Waits for offsets that are in a transaction just now, so that none is read too early."""
         self._refuse_groupless()
+        self._admin.settle()
         return {tp: self._committed(tp) for tp in partitions}
 
     def seek(self, partition: TopicPartition, offset: int) -> None:
@@ -206,7 +208,7 @@ class KafkaBusConsumer:
 
 def read_to(address: KafkaAddress, ends: Mapping[TopicPartition, int]) -> Iterator[Received]:
     """Every committed record before `ends`."""
-    kafka = _connect(address, group_id=None)
+    kafka = connect(KafkaConsumer, address, group_id=None, **_SETTINGS)
     try:
         kafka.assign([KafkaPartition(*tp) for tp in ends])
         left = dict(ends)
@@ -225,15 +227,6 @@ def read_to(address: KafkaAddress, ends: Mapping[TopicPartition, int]) -> Iterat
             left = moved
     finally:
         kafka.close(autocommit=False, timeout_ms=_CLOSE_MS)
-
-
-def _connect(address: KafkaAddress, **identity: str | None) -> Any:
-    try:
-        return KafkaConsumer(
-            bootstrap_servers=list(address.servers), **_SETTINGS, **address.settings, **identity
-        )
-    except told.RetriableError as error:
-        raise unreachable(str(address), error) from error
 
 
 def refuse_long_metadata(offsets: Mapping[TopicPartition, Offset]) -> None:

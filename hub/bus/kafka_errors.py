@@ -81,11 +81,3 @@ def translated(doing: str, address: str) -> Iterator[None]:
         yield
     except told.KafkaError as error:
         raise translate(error, doing, address) from error
-
-
-def unreachable(address: str, error: Exception) -> TransientError:
-    """Say that no broker answers, which at start is most often a wrong address."""
-    return TransientError(
-        f"no Kafka broker answers at {address} ({error}); start one with `make kafka`,"
-        " or set `bus` to where it is."
-    )

@@ -6,6 +6,7 @@ connection, a transaction that outlived its timeout). Such a producer is made an
 what a caller has read since its fencing stays true, or it gets `FencedError`.
 """
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -22,29 +23,28 @@ from hub.bus.contract import (
     Offset,
     TopicPartition,
 )
-from hub.bus.kafka_admin import START_MS, KafkaAdmin, Transaction, kafka_offsets
+from hub.bus.kafka_admin import KafkaAdmin, Transaction, kafka_offsets
+from hub.bus.kafka_connect import connect
 from hub.bus.kafka_consumer import KafkaBusConsumer, refuse_long_metadata
-from hub.bus.kafka_errors import translate, translated, unreachable
+from hub.bus.kafka_errors import translate, translated
 from hub.errors import BadRecordError, ConfigurationError, FatalError, FencedError, HubError, TransientError
 
 TRANSACTION_MS = 10_000
 """The broker drops a transaction that is open for longer."""
 
-_DELIVERY_MS = 12_000
 _PATIENCE_SECONDS = 15
 """How long a commit may take before it counts as failed; kafka-python itself would wait for ever."""
 
+_CLOSE_SECONDS = 5
+
 _SETTINGS: Mapping[str, Any] = {
     "acks": "all",
-    "transaction_timeout_ms": TRANSACTION_MS,
     "request_timeout_ms": 10_000,
-    "delivery_timeout_ms": _DELIVERY_MS,
-    "max_block_ms": START_MS,
-    "bootstrap_timeout_ms": START_MS,
+    "delivery_timeout_ms": 12_000,
+    "max_block_ms": 10_000,
     # A transaction must wait until the one before is wholly written, and asks again this often:
     # kafka-python's own 100 ms is the p99 of a small transaction (measured; with 2 ms it is 10 ms).
     "retry_backoff_ms": 2,
-    "reconnect_backoff_max_ms": 1000,
     # A commit sends what lingers at once, so lingering costs no latency, and saves requests.
     "linger_ms": 50,
     "batch_size": 1024 * 1024,
@@ -59,21 +59,21 @@ class KafkaBusProducer:
         self._admin = admin
         self._topics: set[str] = set()
         self._sent: list[Any] = []
-        self._kept: list[tuple[KafkaBusConsumer, Mapping[TopicPartition, Offset]]] = []
+        self._kept: list[tuple[Any, Any]] = []
         self._since: float | None = None
         self._outlived = False
         self._closed = False
         self._fenced: FencedError | None = None
         self._kafka: Any = None
         self._owned: Transaction | None = None
-        self._connect()
+        self._connecting = threading.Lock()
+        self._settle()
 
     def begin(self) -> None:
         self._refuse_closed()
         if self._since is not None:
             raise FatalError(f"producer '{self._id}' has a transaction open; commit or abort it first.")
-        if self._kafka is None:
-            self._connect()
+        self._settle()
         try:
             self._kafka.begin_transaction()
         except told.KafkaError as error:
@@ -92,7 +92,8 @@ class KafkaBusProducer:
         partition: int | None = None,
         timestamp: int | None = None,
     ) -> None:
-        self._open()
+        if time.monotonic() - self._open() > TRANSACTION_MS / 1000:
+            raise self._failed(told.KafkaTimeoutError("it is open for too long"), "a transaction")
         if topic not in self._topics:
             self._admin.partitions(topic)
             self._topics.add(topic)
@@ -119,8 +120,7 @@ class KafkaBusProducer:
                 "offsets of a consumer of another bus cannot be kept in this one's transaction."
             )
         refuse_long_metadata(offsets)
-        consumer.member()
-        self._kept.append((consumer, dict(offsets)))
+        self._kept.append((kafka_offsets(offsets), consumer.member()))
 
     def commit(self) -> None:
         self._open()
@@ -143,68 +143,82 @@ class KafkaBusProducer:
         if not self._closed:
             self.abort()
             self._closed = True
-            self._discard()
+            self._admin.unsettled.discard(self._settle)
+            if self._kafka is not None:
+                _stop(self._kafka, seconds=_CLOSE_SECONDS)
 
     @property
     def _address(self) -> str:
         return str(self._admin.address)
 
     def _end(self) -> None:
-        for consumer, offsets in self._kept:
-            self._kafka.send_offsets_to_transaction(kafka_offsets(offsets), consumer.member())
+        for offsets, member in self._kept:
+            self._kafka.send_offsets_to_transaction(offsets, member)
         self._kafka.commit_transaction()
+        # Kafka answers when the commit is durable; the records are visible a moment later.
+        with contextlib.suppress(TransientError):
+            self._admin.transaction(self._id)
 
     def _failed(self, error: Exception, doing: str) -> HubError:
-        """Drop the transaction and say what the error means."""
+        """Let go of the transaction and say what the error means."""
         if isinstance(error, TimeoutError):
             error = told.KafkaTimeoutError(f"no answer within {_PATIENCE_SECONDS} s")
         meaning = translate(error, f"{doing} of producer '{self._id}'", self._address)
         self._outlived = self._since is not None and time.monotonic() - self._since > TRANSACTION_MS / 1000
-        if isinstance(meaning, FencedError) and self._outlived and self._still_ours():
-            meaning = TransientError(
-                f"a transaction of '{self._id}' was open for more than {TRANSACTION_MS / 1000:.0f} s,"
-                " and Kafka dropped it."
-            )
+        if isinstance(error, (told.CommitFailedError, HubError)):
+            self._drop()  # only the group moved on; nothing is wrong with the producer
+            return meaning
+        self._since = None
+        self._discard()
         if isinstance(meaning, FencedError):
-            self._since = None
-            self._fenced = meaning
-            self._discard()
-        else:
-            self._drop()
+            meaning = self._outlived_or(meaning)
         return meaning
+
+    def _outlived_or(self, fenced: FencedError) -> HubError:
+        """Tell a transaction that outlived its time, which Kafka also calls fenced, from a takeover."""
+        try:
+            if not self._outlived or not self._still_ours():
+                self._fenced = fenced
+                return fenced
+        except TransientError:
+            pass  # the next connection asks again
+        return TransientError(
+            f"a transaction of '{self._id}' was open for more than {TRANSACTION_MS / 1000:.0f} s,"
+            " and Kafka dropped it."
+        )
 
     def _drop(self) -> None:
         """Abort what is open. Where that cannot be done in order, it is dropped with the producer."""
-        opened, self._since = self._since, None
-        if opened is None or self._kafka is None:
-            self._discard()
-            return
+        self._since = None
         try:
             _within(_PATIENCE_SECONDS, self._kafka.abort_transaction)
         except (told.KafkaError, TimeoutError):
             self._discard()
 
     def _discard(self) -> None:
-        """Let the library's producer go; it may have to wait until its records have timed out."""
+        """Let the library's producer go, and have the id taken over before committed state is read again.
+
+        Until then a commit that was under way may still come true.
+        """
         old, self._kafka = self._kafka, None
         if old is not None:
-            closing = threading.Thread(target=_close_quietly, args=(old,), daemon=True)
-            closing.start()
-            closing.join(1)
+            self._admin.unsettled.add(self._settle)
+            _stop(old)
+
+    def _settle(self) -> None:
+        with self._connecting:
+            if self._kafka is None and not self._closed and self._fenced is None:
+                self._connect()
 
     def _connect(self) -> None:
-        before = self._owned
-        if before is not None:
-            before = self._confirm()
-        try:
-            kafka = KafkaProducer(
-                bootstrap_servers=list(self._admin.address.servers),
-                transactional_id=self._id,
-                **_SETTINGS,
-                **self._admin.address.settings,
-            )
-        except told.RetriableError as error:
-            raise unreachable(self._address, error) from error
+        before = self._confirmed()
+        kafka = connect(
+            KafkaProducer,
+            self._admin.address,
+            transactional_id=self._id,
+            transaction_timeout_ms=TRANSACTION_MS,
+            **_SETTINGS,
+        )
         try:
             with translated(f"taking over transactional id '{self._id}'", self._address):
                 kafka.init_transactions()
@@ -212,12 +226,15 @@ class KafkaBusProducer:
             if before is not None and not _follows(before, now):
                 raise self._taken_over()
         except HubError:
-            _close_quietly(kafka)
+            _stop(kafka)
             raise
-        self._kafka, self._owned = kafka, now
+        self._kafka, self._owned, self._outlived = kafka, now, False
+        self._admin.unsettled.discard(self._settle)
 
-    def _confirm(self) -> Transaction:
-        """Who owns the id now, if that is still us."""
+    def _confirmed(self) -> Transaction | None:
+        """Who owns the id now, if that is still us; None when we never did."""
+        if self._owned is None:
+            return None
         if not self._still_ours():
             raise self._taken_over()
         return self._admin.transaction(self._id)
@@ -249,10 +266,12 @@ class KafkaBusProducer:
                 f"topic '{topic}' keeps the newest record of each key, and this one has no key."
             )
 
-    def _open(self) -> None:
+    def _open(self) -> float:
+        """When the open transaction began."""
         if self._since is None:
             self._refuse_closed()
             raise FatalError(f"producer '{self._id}' has no transaction open; begin one first.")
+        return self._since
 
     def _refuse_closed(self) -> None:
         if self._fenced is not None:
@@ -286,11 +305,21 @@ def _within(seconds: float, act: Callable[[], Any]) -> None:
     outcome.result(seconds)
 
 
-def _close_quietly(kafka: Any) -> None:
+def _stop(kafka: Any, seconds: float = 0) -> None:
+    """Have it send nothing more. Only records that were never to be committed may hold it up."""
     try:
-        kafka.close(timeout=_DELIVERY_MS / 1000 + 1)
-    except told.KafkaError:
-        kafka.close(timeout=0)
+        kafka.close(timeout=seconds)
+    except told.KafkaTimeoutError:
+        threading.Thread(target=_stop_in_the_end, args=(kafka,), daemon=True).start()
+
+
+def _stop_in_the_end(kafka: Any) -> None:
+    while True:
+        try:
+            kafka.close(timeout=_PATIENCE_SECONDS)
+        except told.KafkaTimeoutError:
+            continue
+        return
 
 
 def _refuse_large(topic: str, size: int, headers: Headers) -> None:

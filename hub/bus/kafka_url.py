@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode
 
 from hub.errors import ConfigurationError
 
@@ -50,11 +50,12 @@ class KafkaAddress:
 
 def parse_kafka_url(url: str) -> KafkaAddress:
     """Read the URL; a `ConfigurationError` lists everything that is wrong with it."""
-    parts = urlsplit(url)
-    netloc = parts.netloc.rpartition("@")[2]
-    options = dict(parse_qsl(parts.query, keep_blank_values=True))
+    place, _, query = url.removeprefix("kafka://").partition("?")
+    authority, _, path = place.partition("/")
+    netloc = authority.rpartition("@")[2]
+    options = dict(parse_qsl(query, keep_blank_values=True))
     known = {name: value for name, value in options.items() if name in _OPTIONS}
-    problems = [*_server_problems(parts.netloc, parts.path), *_option_problems(options)]
+    problems = [*_server_problems(authority, path), *_option_problems(options)]
     if problems:
         raise ConfigurationError("\n".join(f"bus kafka://{netloc}: {problem}" for problem in problems))
     # `known` names files, never what is in them, so it may be shown.
@@ -63,14 +64,14 @@ def parse_kafka_url(url: str) -> KafkaAddress:
     return KafkaAddress(shown, tuple(netloc.split(",")), settings)
 
 
-def _server_problems(netloc: str, path: str) -> Iterator[str]:
-    if "@" in netloc:
+def _server_problems(authority: str, path: str) -> Iterator[str]:
+    if "@" in authority:
         yield "a user and password do not belong here; use sasl_username and sasl_password_file."
-    for server in netloc.rpartition("@")[2].split(","):
+    for server in authority.rpartition("@")[2].split(","):
         if not _SERVER.fullmatch(server):
             yield f"'{server}' is not host:port; write kafka://host:9092,host:9092."
-    if path.strip("/"):
-        yield f"the path '{path}' means nothing here; remove it."
+    if path:
+        yield f"the path '/{path}' means nothing here; remove it."
 
 
 def _option_problems(options: Mapping[str, str]) -> Iterator[str]:

@@ -1,0 +1,74 @@
+"""Connecting to Kafka, and leaving nothing behind where that fails."""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import kafka.errors as told
+
+from hub.bus.kafka_errors import translate
+from hub.bus.kafka_url import KafkaAddress
+from hub.errors import HubError, TransientError
+
+START_MS = 10_000
+"""How long a first connection is tried."""
+
+
+def connect(make: Any, address: KafkaAddress, **settings: Any) -> Any:
+    """Make a producer, consumer or admin client of kafka-python.
+
+    Where no broker answers, kafka-python forgets the thread and the sockets of the one that it
+    could not make; so its network part is made here, and closed.
+    """
+    made: list[Any] = []
+    make_network: Callable[..., Any] = make.DEFAULT_CONFIG["kafka_client"]
+
+    def network(**configs: Any) -> Any:
+        made.append(make_network(**configs))
+        return made[-1]
+
+    try:
+        with _reasons() as reasons:
+            return make(
+                bootstrap_servers=list(address.servers),
+                bootstrap_timeout_ms=START_MS,
+                reconnect_backoff_max_ms=1000,
+                kafka_client=network,
+                **settings,
+                **address.settings,
+            )
+    except (told.KafkaError, OSError, ValueError) as error:
+        for opened in made:
+            opened.close()
+        raise _meaning(error, reasons, address) from error
+
+
+def _meaning(error: Exception, reasons: list[str], address: KafkaAddress) -> HubError:
+    if not isinstance(error, told.RetriableError):
+        return translate(error, "connecting", str(address))
+    secured = "; it may also have refused the password or the certificate" if address.settings else ""
+    return TransientError(
+        f"no Kafka broker answers at {address} ({reasons[-1] if reasons else error}); start one with"
+        f" `make kafka`, or set `bus` to where it is{secured}."
+    )
+
+
+@contextmanager
+def _reasons() -> Iterator[list[str]]:
+    """Why connections fail: kafka-python raises only that they do, and logs the reason."""
+    reasons: list[str] = []
+
+    class Listener(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            arguments = record.args if isinstance(record.args, tuple) else ()
+            causes = [given for given in arguments if isinstance(given, Exception)]
+            reasons.extend(str(cause) for cause in causes if not isinstance(cause, told.KafkaTimeoutError))
+
+    listener = Listener(logging.WARNING)
+    logger = logging.getLogger("kafka.net.manager")
+    logger.addHandler(listener)
+    try:
+        yield reasons
+    finally:
+        logger.removeHandler(listener)

@@ -1,0 +1,76 @@
+"""Members of one group that come and go in the midst of transactions: each record comes out once."""
+
+import uuid
+
+import pytest
+
+from hub.bus import open_bus
+from hub.bus.contract import Offset, TopicPartition
+from hub.errors import TransientError
+from tests.real.kafka_member import (
+    PARTITIONS,
+    Member,
+    assert_each_came_out_once_and_in_order,
+    fill,
+    wait,
+)
+
+pytestmark = pytest.mark.kafka
+
+RECORDS = 2000
+
+
+@pytest.fixture
+def url(kafka_address):
+    return f"kafka://{kafka_address}"
+
+
+@pytest.fixture
+def bus(url):
+    opened = open_bus(url)
+    yield opened
+    opened.close()
+
+
+def test_members_that_join_and_leave_copy_every_record_once_and_in_order(bus, url):
+    source, out = fill(bus, RECORDS)
+    group = f"group.{uuid.uuid4().hex}"
+    one = Member(url, group, source, out, "one")
+    one.start()
+    wait(lambda: one.copied > 100)
+    two = Member(url, group, source, out, "two")
+    two.start()
+    wait(lambda: two.copied > 100 or not two.is_alive())
+    one.stop.set()
+    one.join(30)
+    wait(lambda: sum(kept.offset for kept in bus.group_offsets(group, [source]).values()) >= RECORDS)
+    two.stop.set()
+    two.join(30)
+    assert (one.error, two.error) == (None, None)
+    assert two.copied > 100
+    assert_each_came_out_once_and_in_order(bus, out, RECORDS)
+
+
+def test_offsets_of_an_assignment_that_has_moved_on_are_refused_and_the_transaction_with_them(bus, url):
+    source, out = fill(bus, 100)
+    group, everything = f"group.{uuid.uuid4().hex}", {TopicPartition(source, n) for n in range(PARTITIONS)}
+    producer = bus.producer(f"writer.{group}")
+    one = bus.consumer([source], group=group, instance="one")
+    wait(lambda: one.poll(timeout_seconds=0.1, max_records=1) and one.assignment() == everything)
+    producer.begin()
+    producer.send(out, b"key", b"of an old assignment")
+    producer.keep_offsets(one, {tp: Offset(1) for tp in everything})
+    other = open_bus(url)
+    two = other.consumer([source], group=group, instance="two")
+
+    def shared():
+        one.poll(timeout_seconds=0.1, max_records=1)
+        two.poll(timeout_seconds=0.1, max_records=1)
+        return len(one.assignment()) == len(two.assignment()) == PARTITIONS // 2
+
+    wait(shared)
+    with pytest.raises(TransientError, match="group"):
+        producer.commit()
+    other.close()
+    assert list(bus.read_all(out)) == []
+    assert bus.group_offsets(group, [source]) == {}

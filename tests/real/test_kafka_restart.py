@@ -1,0 +1,54 @@
+"""A broker that is killed and comes back, and one that was never there."""
+
+import threading
+import uuid
+
+import pytest
+
+from hub.bus import open_bus
+from hub.errors import TransientError
+from tests.kafka_broker import own_broker
+from tests.real.kafka_member import Member, assert_each_came_out_once_and_in_order, fill, wait
+
+pytestmark = [pytest.mark.kafka, pytest.mark.usefixtures("_refused_sockets")]
+
+RECORDS = 2000
+
+
+def test_a_broker_killed_in_the_midst_of_transactions_loses_nothing_and_doubles_nothing():
+    broker = own_broker()
+    url = f"kafka://{broker.address}"
+    bus = open_bus(url)
+    source, out = fill(bus, RECORDS)
+    group = f"group.{uuid.uuid4().hex}"
+    member = Member(url, group, source, out, "one")
+    member.start()
+    wait(lambda: member.copied > 500 or not member.is_alive())
+    broker.kill()
+    broker.start()
+    wait(lambda: sum(kept.offset for kept in bus.group_offsets(group, [source]).values()) >= RECORDS)
+    member.stop.set()
+    member.join(30)
+    assert member.error is None
+    assert_each_came_out_once_and_in_order(bus, out, RECORDS)
+    bus.close()
+    broker.kill()
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "no-such-host.invalid:9092"])
+def test_where_no_broker_answers_the_error_names_the_address_and_the_remedy(
+    address, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("hub.bus.kafka_connect.START_MS", 500)
+    before = set(threading.enumerate())
+    bus = open_bus(f"kafka://{address}")
+    for use in (
+        lambda: bus.partitions("topic"),
+        lambda: bus.producer("writer"),
+        lambda: bus.consumer(["topic"], group=None),
+        lambda: bus.end_offsets(["topic"]),
+    ):
+        with pytest.raises(TransientError, match=rf"no Kafka broker answers at {address}.*make kafka"):
+            use()
+    bus.close()
+    assert set(threading.enumerate()) <= before
