@@ -19,6 +19,12 @@ from hub.errors import ConfigurationError, SourceChangedError, TransientError
 
 Raw = tuple[Any, ...]
 
+_NOTICE_A_DEAD_SERVER = {
+    "connect_timeout": 10,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+}
 _WAIT_SECONDS = 10
 """How long a reader waits for a writer of a SQLite file before it tries again later."""
 
@@ -228,14 +234,9 @@ def _engine(feed: str, location: str, secret: str | None) -> tuple[sa.Engine, st
 def _options(url: sa.URL) -> dict[str, Any]:
     if url.get_backend_name() == "sqlite":
         return {"creator": _sqlite(url.database)}
-    if url.get_backend_name() == "postgresql":  # so that a server which is gone is noticed within a minute
-        alive = {
-            "connect_timeout": 10,
-            "keepalives_idle": 30,
-            "keepalives_interval": 10,
-            "keepalives_count": 3,
-        }
-        return {"connect_args": {name: value for name, value in alive.items() if name not in url.query}}
+    if url.get_backend_name() == "postgresql":
+        given = _NOTICE_A_DEAD_SERVER.items()
+        return {"connect_args": {name: value for name, value in given if name not in url.query}}
     return {}
 
 

@@ -172,8 +172,9 @@ class Overlap:
         )
         if len(rows) == MOST_KEYLESS:
             raise SourceChangedError(
-                f"At least {MOST_KEYLESS} rows have a null in a column of `key` ({', '.join(self._layout.key)}): "
-                "that is no key. Name columns under [source] that every row has, and start again."
+                f"At least {MOST_KEYLESS} rows have a null in a column of `key` "
+                f"({', '.join(self._layout.key)}): that is no key. Name columns under [source] that every "
+                "row has, and start again."
             )
         return rows
 
