@@ -256,12 +256,13 @@ def _field(node: Node, rules: Sequence[Rule]) -> Value:
     for rule in rules:
         if rule.target is not node:
             below[rule.target.path.removeprefix(f"{node.path}.").split(".")[0]].append(rule)
-    parts = tuple(rule.made.value for rule in rules if rule.target is node)
+    whole = next((rule.made.value for rule in rules if rule.made.whole), None)
+    parts = tuple(rule.made.value for rule in rules if rule.target is node and not rule.made.whole)
     texts, fields = _parted(node, below)
     blank = node.blank
 
     def value(row: Row, flags: Flags) -> Record:
-        record: Record = blank.copy()
+        record: Record = blank.copy() if whole is None else whole(row, flags)
         for part in parts:
             record.update(part(row, flags))
         for name, column in texts:

@@ -109,14 +109,14 @@ def grid_reference(options: PlaceOptions, site: Site) -> Made:
     def value(row: Row, flags: Flags) -> dict[str, Any]:
         text = row[column]
         if not text or not text.strip():
-            return without
+            return without.copy()
         point = _square(text, options, convert)
         if isinstance(point, str):
             flags.append(flag(site.target.path, point, text))
-            return without
+            return without.copy()
         return finish(point, flags)
 
-    return Made(value, _fills(site))
+    return Made(value, _fills(site), whole=True)
 
 
 def _square(text: str, options: PlaceOptions, convert: Convert) -> Point | str:
@@ -148,14 +148,14 @@ def _pair(read: Callable[[Any, Any], Point | str], site: Site, crs: str, method:
         if is_blank(a) or is_blank(b):
             if not (is_blank(a) and is_blank(b)):
                 flags.append(flag(site.target.path, "half_a_coordinate", f"{as_text(a)}, {as_text(b)}"))
-            return without
+            return without.copy()
         point = read(a, b)
         if isinstance(point, str):
             flags.append(flag(site.target.path, point, f"{a}, {b}"))
-            return without
+            return without.copy()
         return finish(point, flags)
 
-    return Made(value, _fills(site))
+    return Made(value, _fills(site), whole=True)
 
 
 def _fills(site: Site) -> tuple[str, ...]:
@@ -169,7 +169,7 @@ Finish = Callable[[Point, Flags], dict[str, Any]]
 def _finisher(site: Site, crs: str, method: str) -> tuple[Finish, dict[str, Any]]:
     """Make the function that writes a point into the fields of its target, and what stands where none is."""
     fills, boundary, path = _fills(site), site.boundary, site.target.path
-    without = {name: site.target.fields[name].blank for name in fills}
+    without: dict[str, Any] = site.target.blank.copy()
     has_area = _AREA[0] in fills
     if has_area:
         without[_AREA[1]] = "no_boundary_file" if boundary is None else "no_point"

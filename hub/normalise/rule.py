@@ -78,12 +78,14 @@ class Made:
     """A compiled rule, and which of its target's fields it fills; empty means the whole target.
 
     `text_of` names the column where the value is nothing but that column's text, blank for
-    null: the mapper then takes it without a call.
+    null: the mapper then takes it without a call. `whole` says that the value is a record of
+    its own with every field of the target, those that it does not fill blank.
     """
 
     value: Value
     fills: tuple[str, ...] = ()
     text_of: str | None = None
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)

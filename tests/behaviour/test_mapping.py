@@ -371,7 +371,7 @@ CODEC = Codec(load_registry(built_in()))
 
 
 @pytest.mark.parametrize("of", FEEDS, ids=str)
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 @given(data=st.data())
 def test_whatever_a_row_holds_it_is_mapped_and_fits_the_alliances_schema(of, data):
     columns = read_row(of.schema)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hub.config import BoundarySettings
@@ -77,6 +77,7 @@ def test_latitude_and_longitude_stay_as_given_and_their_digits_tell_how_near_the
     assert flags == []
 
 
+@settings(deadline=None)
 @given(st.floats(52.4, 53.5), st.floats(-1.5, -0.5), st.integers(2, 7))
 def test_the_true_point_lies_within_the_stated_accuracy(latitude, longitude, digits):
     place, _ = incident(
@@ -190,6 +191,7 @@ def test_without_a_boundary_file_or_a_point_nothing_is_decided(areas: Path):
 def test_a_point_has_the_answer_that_measuring_it_alone_gives(areas: Path):
     remembering = load_boundary(choice(areas), built_in())
 
+    @settings(deadline=None)
     @given(latitude=st.floats(52.45, 52.95), longitude=st.floats(-1.45, -0.55))
     def each(latitude: float, longitude: float) -> None:
         point = to_osgb36()(latitude, longitude)

@@ -6,7 +6,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hub.normalise.flags import Flags
@@ -37,6 +37,7 @@ def every_meaning(local: dt.datetime) -> set[int]:
     }
 
 
+@settings(deadline=None)
 @given(
     st.datetimes(dt.datetime(1970, 1, 1), dt.datetime(2037, 12, 31)).map(lambda t: t.replace(microsecond=0))
 )
