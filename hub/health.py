@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge, generate_latest
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -33,18 +33,20 @@ class StageHealth:
 class Health:
     """The stages of this process and how they are. Safe to use from any thread.
 
-    `last_progress` gives, per stage, when it last finished a step, be it an empty one; a
-    running stage that has not for `stuck_after_seconds` is not live.
+    A running stage is *silent* when it has not finished a step, be it an empty one, for
+    `silent_after_seconds`: then the process is not ready. It is *stuck* when it has not even
+    tried again meanwhile, nor waits for a person: then the process is not live.
     """
 
     def __init__(
-        self, metrics: Metrics, *, stuck_after_seconds: float = 60, clock: Callable[[], float] = time.time
+        self, metrics: Metrics, *, silent_after_seconds: float = 60, clock: Callable[[], float] = time.time
     ) -> None:
         self._metrics = metrics
-        self._stuck_after = stuck_after_seconds
+        self._silent_after = silent_after_seconds
         self._clock = clock
         self._lock = threading.Lock()
         self._stages: dict[str, StageHealth] = {}
+        self._retries: dict[str, tuple[float, float]] = {}
 
     def set(self, stage: str, state: State, error: str = "") -> None:
         with self._lock:
@@ -58,29 +60,45 @@ class Health:
         """The stages that stopped for a person to act, each with what to do."""
         return {name: s.error for name, s in self.stages().items() if s.state is State.FAILED}
 
-    def stuck(self) -> list[str]:
+    def held(self) -> list[str]:
+        """Stages that stand still until a person acts."""
+        return sorted(name for name, value in self._newest(self._metrics.stopped).items() if value)
+
+    def silent(self) -> list[str]:
         """Running stages that have not finished a step for too long."""
-        running = {name for name, s in self.stages().items() if s.state is State.RUNNING}
+        oldest = self._clock() - self._silent_after
+        progress = self._newest(self._metrics.last_progress)
+        return sorted(
+            name
+            for name, stage in self.stages().items()
+            if stage.state is State.RUNNING and max(stage.since, progress.get(name, 0)) < oldest
+        )
+
+    def stuck(self) -> list[str]:
+        """Silent stages that neither try again nor wait for a person."""
         now = self._clock()
-        return [
-            f"{name}: no step finished for {now - at:.0f} s"
-            for name, at in self._last_progress().items()
-            if name in running and at and now - at > self._stuck_after
-        ]
+        with self._lock:
+            for name, count in self._newest(self._metrics.retries).items():
+                if self._retries.get(name, (0.0, 0.0))[0] != count:
+                    self._retries[name] = (count, now)
+            trying = {name for name, (_, at) in self._retries.items() if now - at <= self._silent_after}
+        return [name for name in self.silent() if name not in trying and name not in self.held()]
 
     def ready(self) -> bool:
         stages = self.stages()
-        return bool(stages) and all(s.state is State.RUNNING for s in stages.values()) and not self.stuck()
+        running = bool(stages) and all(s.state is State.RUNNING for s in stages.values())
+        return running and not self.silent() and not self.held()
 
-    def _last_progress(self) -> dict[str, float]:
-        """The newest progress of each stage, named as the stages of this process are."""
+    @staticmethod
+    def _newest(metric: Counter | Gauge) -> dict[str, float]:
+        """The highest value of each stage's feeds, by the names of the stages of a process."""
         newest: dict[str, float] = {}
-        for metric in self._metrics.last_progress.collect():
-            for sample in metric.samples:
-                labels = sample.labels
-                read = labels["stage"] == "read"
-                name = f"connect {labels['force']}/{labels['domain']}" if read else labels["stage"]
-                newest[name] = max(newest.get(name, 0), sample.value)
+        for sample in (sample for each in metric.collect() for sample in each.samples):
+            if sample.name.endswith("_created"):
+                continue
+            stage, force, domain = (sample.labels[label] for label in ("stage", "force", "domain"))
+            name = f"connect {force}/{domain}" if stage == "read" else stage
+            newest[name] = max(newest.get(name, 0), sample.value)
         return newest
 
 
@@ -97,6 +115,9 @@ def routes(metrics: Metrics, health: Health) -> list[Route]:
     def readyz(_: Request) -> Response:
         ready = health.ready()
         stages = {name: {"state": s.state, "error": s.error} for name, s in health.stages().items()}
-        return JSONResponse({"ready": ready, "stages": stages}, 200 if ready else 503)
+        body = {"ready": ready, "silent": health.silent(), "held": health.held(), "stages": stages}
+        return JSONResponse(body, 200 if ready else 503)
 
+    # Called once before anyone asks, so that the first answer knows which retries are old.
+    health.stuck()
     return [Route("/metrics", metrics_page), Route("/livez", livez), Route("/readyz", readyz)]

@@ -1,0 +1,69 @@
+"""`/livez` and `/readyz` tell a process that does not move from one that has nothing to do."""
+
+import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from hub.health import Health, State, routes
+from hub.metrics import Metrics
+
+STAGE = "connect leicestershire/incident"
+LABELS = ("read", "leicestershire", "incident")
+
+
+class Process:
+    def __init__(self):
+        self.now = 1000.0
+        self.metrics = Metrics()
+        self.metrics.declare(*LABELS)
+        self.health = Health(self.metrics, clock=lambda: self.now)
+        self.health.set(STAGE, State.RUNNING)
+        self._client = TestClient(Starlette(routes=routes(self.metrics, self.health)))
+
+    def passes(self, seconds, *, step=False, retry=False):
+        self.now += seconds
+        if step:
+            self.metrics.last_progress.labels(*LABELS).set(self.now)
+        if retry:
+            self.metrics.retries.labels(*LABELS).inc()
+
+    def says(self):
+        return self._client.get("/livez").status_code, self._client.get("/readyz").status_code
+
+
+@pytest.fixture
+def process():
+    return Process()
+
+
+def test_a_stage_with_nothing_to_do_is_live_and_ready(process):
+    for _ in range(20):
+        process.passes(10, step=True)
+        assert process.says() == (200, 200)
+
+
+def test_a_stage_that_does_not_move_is_neither(process):
+    process.passes(61)
+    assert process.says() == (503, 503)
+
+
+def test_a_stage_that_tries_again_is_live_and_not_ready(process):
+    for _ in range(10):
+        process.passes(30, retry=True)
+        live, ready = process.says()
+        assert live == 200
+    assert ready == 503
+    process.passes(1, step=True)
+    assert process.says() == (200, 200)
+
+
+def test_a_stage_that_waits_for_a_person_is_live_and_not_ready(process):
+    process.metrics.stopped.labels(*LABELS).set(1)
+    process.passes(500)
+    assert process.says() == (200, 503)
+
+
+def test_a_stage_that_failed_makes_the_process_not_ready_and_says_why(process):
+    process.health.set(STAGE, State.FAILED, "mend the header")
+    assert process.says() == (200, 503)
+    assert process.health.failures() == {STAGE: "mend the header"}
