@@ -1,8 +1,10 @@
 """Which drops of a folder are to be read now, in order of name: whole ones that are new."""
 
-from collections.abc import Callable, KeysView
+import re
+from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
+from fnmatch import translate
 
 from connectors.sources.encoded import resolve
 from connectors.sources.files_settings import FilesSettings
@@ -33,25 +35,34 @@ class Drops:
         self._since: dict[str, tuple[Look, float]] = {}
         self._tails: dict[str, tuple[Look, Tail]] = {}
         self.hashes: dict[str, tuple[Look, str]] = {}
+        self._matches = re.compile(translate(settings.pattern)).match
+        self._listed = (0.0, 0.0)
 
     def list(self, ledger: Ledger) -> Listing:
         """List what is to be read after what the ledger says is done."""
-        found = self._folder.list()
         now = self._clock()
+        found, others = self._folder.list(self._is_drop)
         listing = Listing(int(now * 1_000_000))
-        listing.present = {name: found[name] for name in sorted(found) if self._is_drop(name)}
+        listing.present = {name: found[name] for name in sorted(found)}
         for memory in (self._since, self._tails, self.hashes):
             for name in memory.keys() - listing.present.keys():
                 del memory[name]
         blocked = False
         for name, look in listing.present.items():
             if not self._is_done(name, look, ledger) and not blocked:
-                blocked = self._sort(name, look, listing, ledger, found.keys(), now)
+                blocked = self._sort(name, look, listing, ledger, others, now)
+        ledger.forget(listing.present, listing.at)
+        self._listed = (now, self._clock() - now)
         return listing
+
+    def is_tired(self) -> bool:
+        """Whether the last listing took so long that another now would take most of the time."""
+        began, took = self._listed
+        return began <= self._clock() < began + 10 * took
 
     def _is_drop(self, name: str) -> bool:
         marker = self._settings.whole.marker
-        return fnmatchcase(name, self._settings.pattern) and not (marker and name.endswith(marker))
+        return self._matches(name) is not None and not (marker and name.endswith(marker))
 
     def _is_done(self, name: str, look: Look, ledger: Ledger) -> bool:
         if ledger.is_done(name, look):
@@ -65,7 +76,7 @@ class Drops:
         )
 
     def _sort(
-        self, name: str, look: Look, listing: Listing, ledger: Ledger, names: KeysView[str], now: float
+        self, name: str, look: Look, listing: Listing, ledger: Ledger, names: AbstractSet[str], now: float
     ) -> bool:
         """Put a file where it belongs; True where those after it must wait for it."""
         append = self._settings.mode == "append"
@@ -87,7 +98,7 @@ class Drops:
         listing.ready.append(name)
         return False
 
-    def _not_whole(self, name: str, look: Look, names: KeysView[str], now: float) -> str:
+    def _not_whole(self, name: str, look: Look, names: AbstractSet[str], now: float) -> str:
         """Say what a file waits for, "" where it is proved whole."""
         whole = self._settings.whole
         steady = self._steady(name, look, now)

@@ -47,6 +47,9 @@ class FilesSource:
             self._start_from(position)
         self._after = None  # after an error nothing is trusted but the position
         if self._reading is None and not self._listing.ready:
+            if self._drops.is_tired():
+                self._after = position
+                return Batch((), position)
             self._listing = self._drops.list(self._ledger)
         batch = self._read_snapshot(position) if self._snapshot else self._read_append(position)
         self._after = batch.position
@@ -110,9 +113,9 @@ class FilesSource:
         return reading.offset - offset
 
     def _finish(self, reading: Reading) -> None:
-        at, present = self._listing.at, self._listing.present
-        self._ledger.finish(reading.name, reading.sha256, reading.look, at=at, unclear=reading.unclear)
-        self._ledger.forget(present, at)
+        self._ledger.finish(
+            reading.name, reading.sha256, reading.look, at=self._listing.at, unclear=reading.unclear
+        )
         self._stop_reading()
         self._listing.ready.pop(0)
 

@@ -2,16 +2,16 @@
 
 import os
 import stat
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, NamedTuple, Protocol
 
 from hub.errors import ConfigurationError, EnvironmentMissingError, TransientError
 
+Wanted = Callable[[str], object]
 
-@dataclass(frozen=True, slots=True)
-class Look:
+
+class Look(NamedTuple):
     """What a file looked like; another look that is equal means the same content."""
 
     size: int
@@ -25,8 +25,8 @@ class Folder(Protocol):
     by itself is a TransientError.
     """
 
-    def list(self) -> Mapping[str, Look]:
-        """Every regular file by name."""
+    def list(self, wanted: Wanted) -> tuple[dict[str, Look], set[str]]:
+        """The wanted files by name, with their looks, and the names of all others."""
         ...
 
     def look(self, name: str) -> Look: ...
@@ -42,10 +42,16 @@ class LocalFolder:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def list(self) -> Mapping[str, Look]:
+    def list(self, wanted: Wanted) -> tuple[dict[str, Look], set[str]]:
+        looks: dict[str, Look] = {}
+        others: set[str] = set()
         try:
             with os.scandir(self._path) as entries:
-                return {entry.name: look for entry in entries if (look := _look(entry))}
+                for entry in entries:
+                    if not wanted(entry.name):
+                        others.add(entry.name)
+                    elif (look := _look(entry)) is not None:
+                        looks[entry.name] = look
         except PermissionError as error:
             raise EnvironmentMissingError(
                 f"Folder '{self._path}': not allowed to list it; grant this user read and execute on it."
@@ -55,6 +61,7 @@ class LocalFolder:
                 f"Folder '{self._path}' cannot be listed: {error.strerror}; "
                 "check that it exists and is mounted, or correct `location`."
             ) from error
+        return looks, others
 
     def look(self, name: str) -> Look:
         status = (self._path / name).stat()

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import paramiko
 
-from connectors.sources.folder import Look
+from connectors.sources.folder import Look, Wanted
 from hub.errors import ConfigurationError, EnvironmentMissingError, TransientError
 
 _SECONDS = 20
@@ -41,7 +41,7 @@ class SftpFolder:
         self._client: paramiko.SSHClient | None = None
         self._session: paramiko.SFTPClient | None = None
 
-    def list(self) -> Mapping[str, Look]:
+    def list(self, wanted: Wanted) -> tuple[dict[str, Look], set[str]]:
         with self._speaking() as session:
             try:
                 entries = session.listdir_attr(self._path)
@@ -51,7 +51,9 @@ class SftpFolder:
                 raise EnvironmentMissingError(
                     f"{self._shown}: '{self._user}' is not allowed to list it; have that granted."
                 ) from None
-            return {entry.filename: _look(entry) for entry in entries if stat.S_ISREG(entry.st_mode or 0)}
+        drops = [entry for entry in entries if wanted(entry.filename)]
+        looks = {drop.filename: _look(drop) for drop in drops if stat.S_ISREG(drop.st_mode or 0)}
+        return looks, {entry.filename for entry in entries} - looks.keys()
 
     def look(self, name: str) -> Look:
         with self._speaking() as session:

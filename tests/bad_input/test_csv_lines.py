@@ -47,6 +47,12 @@ def test_a_byte_of_another_encoding_is_refused(folder):
     )  # fmt: skip
 
 
+def test_a_number_that_cannot_be_decoded_is_nobodys(folder):
+    """A key with a guessed letter in it could be another record's."""
+    bad = refused(folder, b"2\x81,01/11/2016,N,a", b"2\0,01/11/2016,N,a")
+    assert [each.key for each in bad] == [None, None]
+
+
 def test_a_nul_byte_is_refused(folder):
     (bad,) = refused(folder, b"2,01/11/2016,N,a\0b")
     assert (bad.reason, bad.raw) == ("a NUL byte", b"2,01/11/2016,N,a\0b\r\n")

@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from connectors.source import Row
+from connectors.sources.files import FilesSource
 from tests.drops import HEADER, Folder
 from tests.reading import changed, kept, read_all
 
@@ -152,6 +153,27 @@ def test_what_was_read_long_ago_and_has_gone_is_forgotten(folder):
     position = read_all(source, position).position
     names = sorted(entry["name"] for key, entry in position.items() if key.startswith("done/"))
     assert names == ["INC_2.csv", "INC_3.csv"]
+
+
+def test_a_folder_that_takes_long_to_list_is_not_listed_all_the_time(folder):
+    class Slow:
+        """A clock that goes on by a second whenever it is looked at."""
+
+        now = 1000.0
+
+        def __call__(self):
+            self.now += 1
+            return self.now
+
+    source = FilesSource(folder.feed, str(folder.path), None, clock=Slow())
+    assert source.read({}).complete_to is not None
+    folder.drop("INC_1.csv", b"1,01/11/2016,N,")
+    waited = 0
+    while not (batch := source.read({})).rows:
+        assert batch.complete_to is None
+        waited += 1
+    source.close()
+    assert 2 <= waited <= 10
 
 
 def test_stable_files_are_read_once_they_have_stayed_the_same_long_enough(folder):
