@@ -1,8 +1,10 @@
 """`/livez` and `/readyz` tell a process that does not move from one that has nothing to do."""
 
+import asyncio
+
+import httpx
 import pytest
 from starlette.applications import Starlette
-from starlette.testclient import TestClient
 
 from hub.health import Health, State, routes
 from hub.metrics import Metrics
@@ -18,7 +20,7 @@ class Process:
         self.metrics.declare(*LABELS)
         self.health = Health(self.metrics, clock=lambda: self.now)
         self.health.set(STAGE, State.RUNNING)
-        self._client = TestClient(Starlette(routes=routes(self.metrics, self.health)))
+        self._app = Starlette(routes=routes(self.metrics, self.health))
 
     def passes(self, seconds, *, step=False, retry=False):
         self.now += seconds
@@ -28,7 +30,13 @@ class Process:
             self.metrics.retries.labels(*LABELS).inc()
 
     def says(self):
-        return self._client.get("/livez").status_code, self._client.get("/readyz").status_code
+        return asyncio.run(self._ask())
+
+    async def _ask(self):
+        transport = httpx.ASGITransport(self._app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://hub") as client:
+            live, ready = await client.get("/livez"), await client.get("/readyz")
+        return live.status_code, ready.status_code
 
 
 @pytest.fixture
