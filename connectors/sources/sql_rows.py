@@ -179,9 +179,8 @@ def _part(value: Any) -> str | None:
 def _text(value: Any) -> str:
     if isinstance(value, str):
         return value
-    if isinstance(
-        value, dt.datetime
-    ):  # one with an offset as UTC, so that no setting of a session changes it
+    if isinstance(value, dt.datetime):
+        # one with an offset in UTC: which offset is shown is up to the session
         return (value.astimezone(dt.UTC) if value.tzinfo else value).isoformat(" ")
     if isinstance(value, Decimal):
         return format(value, "f")
