@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from hub.bus.contract import Bus, Producer, Received
+from hub.bus.contract import Bus, Producer, Received, TopicPartition
 from hub.errors import BadRecordError, TransientError
 from hub.schema.codec import Codec
 
@@ -18,12 +18,16 @@ class Dead(NamedTuple):
     domain: str
     error: BadRecordError
 
+    @property
+    def partition(self) -> TopicPartition:
+        return TopicPartition(self.received.topic, self.received.partition)
+
 
 class DeadLetters:
     """Sends dead letters in transactions of their own.
 
-    They are sent before the offset is kept, so none is lost; after a crash between the two one
-    may be sent again, under the same key.
+    They are sent before the offset is kept, so none is lost. One that is read again is not sent
+    again, unless by another process: then under the same key.
     """
 
     def __init__(self, bus: Bus, codec: Codec, instance: str) -> None:
@@ -31,9 +35,11 @@ class DeadLetters:
         self._codec = codec
         self._id = f"hub.view.{instance}"
         self._producer: Producer | None = None
+        self._sent_to: dict[TopicPartition, int] = {}
 
     def send(self, dead: Sequence[Dead], at: int) -> None:
         """Return when all of them are durable (invariant 8)."""
+        dead = [each for each in dead if each.received.offset >= self._sent_to.get(each.partition, 0)]
         if not dead:
             return
         producer = self._producer = self._producer or self._bus.producer(self._id)
@@ -45,6 +51,7 @@ class DeadLetters:
         except TransientError:
             self.close()
             raise
+        self._sent_to |= {each.partition: each.received.offset + 1 for each in dead}
 
     def _send(self, producer: Producer, dead: Dead, at: int) -> None:
         received = dead.received

@@ -61,6 +61,10 @@ class Intake:
         result.batches, result.reached = replayed.batches + counted.batches, reached
         return result
 
+    def forget(self) -> None:
+        """Begin a new window: what was seen comes again, and must not be held against it twice."""
+        self._window.clear()
+
     def _take(self, record: Received, domain: str, group: "_Group") -> None:
         value, key = record.value, record.key
         if value is None and key is not None:

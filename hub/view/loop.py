@@ -144,6 +144,7 @@ class View:
         consumer = self._consumer or self._join()
         if self._astray is not None:
             self._astray = None
+            self._intake.forget()
             self._begin_at_kept(consumer, consumer.assignment())
         received = consumer.poll(timeout_seconds=POLL_SECONDS, max_records=POLL_RECORDS)
         if self._astray is not None:  # the store did not answer while partitions were assigned
@@ -159,6 +160,7 @@ class View:
 
     def _join(self) -> Consumer:
         self._store.declare_feeds(self._feeds)
+        self._tally.fresh(self._store.fresh())
         self._consumer = self._bus.consumer(
             TOPICS, group=GROUP, instance=f"{GROUP}.{self._instance}", on_assigned=self._on_assigned
         )

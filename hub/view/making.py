@@ -9,13 +9,13 @@ from hub.view.tables import CHANGE_COUNTER, METADATA, STORE_VERSION, VERSION
 
 
 def make_tables(engine: Engine, name: str) -> None:
-    # Read committed: the lock must be had before the tables are looked at.
-    options: dict[str, Any] = {} if engine.name == "sqlite" else {"isolation_level": "READ COMMITTED"}
+    # Two processes that start at once must not make the tables twice: SQLite locks as it begins,
+    # PostgreSQL by the first statement, after which it must see what was made meanwhile.
+    options: dict[str, Any] = {"isolation_level": "READ COMMITTED"}
+    if engine.name == "sqlite":
+        options = {"begin": "BEGIN IMMEDIATE"}
     with engine.connect().execution_options(**options) as connection, connection.begin():
-        # Two processes that start at once must not make the tables twice.
-        if engine.name == "sqlite":
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-        else:
+        if engine.name != "sqlite":
             connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('alliance-hub store'))"))
         METADATA.create_all(connection)
         for table, first in ((STORE_VERSION, {"version": VERSION}), (CHANGE_COUNTER, {"last": 0})):

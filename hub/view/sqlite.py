@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, create_engine, event
+from sqlalchemy import URL, Connection, create_engine, event
 
 from hub.bus.contract import TopicPartition
 from hub.errors import ConfigurationError, FatalError, HubError, TransientError
@@ -37,12 +37,20 @@ def open_sqlite(url: URL) -> Database:
         ) from error
     engine = create_engine(URL.create("sqlite", database=path), connect_args={"timeout": 10})
 
-    def set_pragmas(connection: sqlite3.Connection, _: Any) -> None:
-        for pragma in PRAGMAS:
-            connection.execute(pragma)
-
-    event.listen(engine, "connect", set_pragmas)
+    event.listen(engine, "connect", _on_connect)
+    event.listen(engine, "begin", _on_begin)
     return Database(path, engine, SqliteWriter(path), lambda error: explain(error, path))
+
+
+def _on_connect(connection: sqlite3.Connection, _: Any) -> None:
+    connection.isolation_level = None
+    for pragma in PRAGMAS:
+        connection.execute(pragma)
+
+
+def _on_begin(connection: Connection) -> None:
+    """Begin for certain: Python's driver would not before a SELECT, and each would see its own moment."""
+    connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
 
 
 def explain(error: sqlite3.Error, path: str) -> HubError:

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from sqlalchemy import Connection, make_url
+from sqlalchemy import Connection, make_url, select
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from hub.bus.contract import TopicPartition
@@ -21,6 +21,7 @@ from hub.view.plan import Plan, Planner, ids
 from hub.view.postgres import open_postgres
 from hub.view.session import Applied, Batch, Database, Fresh, Kept, Move, Session
 from hub.view.sqlite import open_sqlite
+from hub.view.tables import FRESHNESS
 
 FORMS = "sqlite:///PATH or postgresql://USER:PASSWORD@HOST/DATABASE"
 
@@ -123,6 +124,13 @@ class Store:
         with self._writer.transaction() as session:
             session.keep_freshness(fresh, seen_at)
 
+    def fresh(self) -> list[Fresh]:
+        """The feeds of which it is known up to when they are complete."""
+        known = select(FRESHNESS.c.force, FRESHNESS.c.domain, FRESHNESS.c.complete_to)
+        with self.reading() as connection:
+            rows = connection.execute(known.where(FRESHNESS.c.complete_to.is_not(None))).fetchall()
+        return [Fresh(*row) for row in rows]
+
     def empty(self) -> None:
         """Empty the current tables and go back to offset 0; history and change numbers stay.
 
@@ -133,7 +141,7 @@ class Store:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A connection to read with; on PostgreSQL all that it reads is of one moment."""
+        """A connection to read with; all that it reads is of one moment."""
         with self._translated(), self._engine.connect() as connection:
             yield connection
 

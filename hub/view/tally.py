@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from hub.domains import DOMAINS
 from hub.forces import Feed
 from hub.metrics import Metrics
 from hub.view.session import Applied, Batch, Fresh
@@ -18,6 +19,8 @@ class Tally:
         self._feeds = [(feed.force, feed.domain) for feed in feeds]
         for feed in self._feeds:
             metrics.declare(STAGE, *feed)
+        for domain in DOMAINS.values():
+            metrics.lag.labels(STAGE, domain.topic)
         self._progress = [metrics.last_progress.labels(STAGE, *feed) for feed in self._feeds]
 
     def applied(self, applied: Applied, batches: Sequence[Batch], now: float) -> None:

@@ -3,6 +3,7 @@
 import pytest
 
 from hub.normalise.loop import GROUP as NORMALISERS
+from hub.view import loop
 from hub.view.freshness import MOST_PENDING, NORMALISER_GROUP, FreshnessPipeline
 from tests.view_bus import CODEC, FORCES, INCIDENTS, stage
 from tests.view_records import T0, incident
@@ -12,7 +13,10 @@ FORCE, TOPIC = "leicestershire", "leicestershire.incident.v1"
 
 
 @pytest.fixture
-def scene(tmp_path):
+def scene(tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        loop, "POLL_SECONDS", 0.005
+    )  # the clock is the test's, so nothing is worth waiting for
     with stage(f"embedded://{tmp_path / 'bus.db'}", f"sqlite:///{tmp_path / 'store.db'}") as made:
         yield made
 

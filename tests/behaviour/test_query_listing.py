@@ -6,9 +6,11 @@ import json
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import event
 
 from hub.errors import BadQueryError
 from hub.view.query import Query
+from hub.view.store import open_store
 from tests.behaviour.test_store_versions import FORCES
 from tests.stores import keys, put_records
 from tests.view_records import T0, JsonCodec, incident, staff
@@ -164,6 +166,23 @@ def test_staff_come_once_though_every_reading_is_a_new_version(store, query):
         put_records(store, "hr", *(staff(str(n), number, read_at=T0 + HOUR * number) for n in range(5)))
 
     assert paged(query, domain="hr", limit=2, between=between) == ["4", "3", "2", "1", "0"]
+
+
+def test_a_page_is_of_one_moment_though_a_record_moves_between_its_questions(store_url, store, query):
+    put_records(store, "incident", *(incident(str(n), created=T0 + n) for n in range(4)))
+    cursor = query.list_records("incident", limit=2).next
+    moving = [incident("0", 2, created=T0 + HOUR)]
+
+    def move(_connection, _cursor, statement, *_):
+        if "sort_micros" in statement and moving:
+            put_records(store, "incident", moving.pop())
+
+    reader = open_store(store_url)
+    event.listen(reader._engine, "before_cursor_execute", move)
+    page = Query(reader, JsonCodec()).list_records("incident", limit=5, cursor=cursor)
+    reader.close()
+    assert moving == []
+    assert keys(page) == ["1", "0"]
 
 
 changes = st.lists(st.tuples(st.integers(0, 7), st.integers(0, 20)), max_size=4)

@@ -1,13 +1,15 @@
 """The view: records reach the store once, whatever stops or is repeated on the way."""
 
+import contextlib
 import threading
 
 import pytest
 
 from hub.bus.contract import Offset
 from hub.errors import FencedError, TransientError
+from hub.view.intake import WINDOW
 from hub.view.loop import GROUP, MOST_FENCED, TOPICS
-from hub.view.session import Move
+from hub.view.session import Fresh, Move
 from tests.stores import keys
 from tests.view_bus import INCIDENTS, stage
 from tests.view_records import T0, incident, staff
@@ -102,6 +104,27 @@ def test_a_store_that_fails_for_a_while_loses_and_repeats_nothing(scene, after):
     assert (counts["received"], counts["applied"], counts["visible"]) == (20, 20, 20)
     assert scene.metric("retries_total", stage="view", force="leicestershire", domain="incident") >= 1
     assert scene.metric("stage_stopped", stage="view", force="leicestershire", domain="incident") == 0
+
+
+def test_one_bad_record_read_again_and_again_is_not_most_of_a_window(scene):
+    failures = [TransientError("away")] * WINDOW
+    scene.store = _Failing(scene.store, failures, after=False)
+    scene.send(INCIDENTS, (incident("bad")["id"].encode(), b"nonsense"))
+    view = scene.view()
+    while failures:
+        with contextlib.suppress(TransientError):
+            view.step()
+    scene.settle(view)
+    assert scene.query.counts()["incident"]["leicestershire"]["dead_lettered"] == 1
+    assert len(scene.letters(INCIDENTS)) == 1
+
+
+def test_a_view_that_starts_tells_what_was_fresh_before(scene):
+    scene.store.declare_feeds([("leicestershire", "hr")])
+    scene.store.keep_freshness([Fresh("leicestershire", "hr", T0)], T0)
+    scene.view().step()
+    labels = {"stage": "view", "force": "leicestershire", "domain": "hr"}
+    assert scene.metric("complete_to_timestamp_seconds", **labels) == T0 / 1_000_000
 
 
 def test_a_view_that_was_relieved_once_looks_anew_and_goes_on(scene):
