@@ -77,7 +77,8 @@ class Web:
                     _micros(response.headers.get("Date")),
                 )
         except httpx.RequestError as error:
-            raise TransientError(f"{self._feed}: {self.shown}: {type(error).__name__}: {error}.") from error
+            said = f": {error}" if isinstance(error, httpx.ConnectError) else ""  # others may quote what came
+            raise TransientError(f"{self._feed}: {self.shown}: {type(error).__name__}{said}.") from error
 
     def close(self) -> None:
         self._client.close()

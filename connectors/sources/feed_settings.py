@@ -55,7 +55,7 @@ class FeedSettings(SourceTable):
     secret_prefix: str = "Bearer "  # noqa: S105 a word
     timeout_seconds: float = Field(10, gt=0)
     page_seconds: float = Field(60, gt=0)
-    max_page_bytes: int = Field(16 * 1024 * 1024, ge=1024)
+    max_page_bytes: int = Field(8 * 1024 * 1024, ge=1024)
 
     @property
     def version_column(self) -> str | None:

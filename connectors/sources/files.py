@@ -43,6 +43,12 @@ class FilesSource:
         self._ledger = Ledger({}, snapshot=self._snapshot)
 
     def read(self, position: Position) -> Batch:
+        try:
+            return self._read(position)
+        except OSError as error:
+            raise self._unreadable(error) from error
+
+    def _read(self, position: Position) -> Batch:
         if self._after is None or (position is not self._after and position != self._after):
             self._start_from(position)
         self._after = None  # after an error nothing is trusted but the position
@@ -57,11 +63,20 @@ class FilesSource:
 
     def count(self) -> int:
         """The distinct keys in the files, cancelled ones left out; of snapshots, in the newest whole one."""
-        return count_rows(self._folder, self._drops, self._settings)
+        try:
+            return count_rows(self._folder, self._drops, self._settings)
+        except OSError as error:
+            raise self._unreadable(error) from error
 
     def close(self) -> None:
         self._stop_reading()
         self._folder.close()
+
+    def _unreadable(self, error: OSError) -> TransientError:
+        return TransientError(
+            f"{self._feed}: {error.filename or 'a file'} cannot be read: {error.strerror or error}; tried "
+            "again. If it stays so, let this user read it."
+        )
 
     def _start_from(self, position: Position) -> None:
         self._stop_reading()
@@ -167,10 +182,6 @@ class FilesSource:
                 raise TransientError(
                     f"{self._feed}: file {name} was gone before it was read; listed again."
                 ) from None
-            except OSError as error:
-                raise TransientError(
-                    f"{self._feed}: file {name} cannot be read: {error.strerror}; let this user read it."
-                ) from error
             if reading is not None:
                 return reading
             self._listing.ready.pop(0)

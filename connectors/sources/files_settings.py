@@ -65,7 +65,13 @@ class FixedColumn(Stated):
 
 
 class FilesSettings(SourceTable):
-    """How drops are told, split and taken."""
+    """How drops are told, split and taken.
+
+    `pattern` is of file names (`INC_*.csv`), whose order is the order of reading. Columns are
+    named by the first line, by `header`, or by `fixed` for fixed-width files; `key`, `removed` and
+    `only` speak of them by the source's names. An append file that comes after one that sorts
+    later is held unless `late` says to read it.
+    """
 
     kind: Literal["files"]
     pattern: str = Field(min_length=1)

@@ -129,6 +129,31 @@ def test_a_file_that_goes_before_it_is_read_is_no_error_for_long(folder, monkeyp
     assert source.read({}).rows == []
 
 
+def test_a_file_that_goes_while_its_end_is_looked_at_is_no_error_for_long(folder, monkeypatch):
+    source = folder.source(changed(folder.feed, whole={"stable_seconds": 5}))
+    file = folder.drop("INC_1.csv", LINE, marked=False)
+    read_all(source)
+    folder.now += 6
+    between(monkeypatch, "open", file.unlink)
+    with pytest.raises(TransientError, match=r"INC_1\.csv cannot be read: No such file"):
+        source.read({})
+    assert source.read({}).rows == []
+
+
+def test_a_file_that_may_not_be_read_is_tried_again(folder, monkeypatch):
+    folder.drop("INC_1.csv", LINE)
+
+    def refuse():
+        raise PermissionError(13, "Permission denied", "INC_1.csv")
+
+    source = folder.source()
+    between(monkeypatch, "open", refuse)
+    with pytest.raises(
+        TransientError, match=r"INC_1\.csv cannot be read: Permission denied.*let this user read it"
+    ):
+        source.read({})
+
+
 def test_a_file_that_changes_as_it_is_read_is_read_again(folder, monkeypatch):
     folder.drop("INC_1.csv", LINE)
     source = folder.source()
