@@ -14,8 +14,6 @@ from hub.cli.removals import removals_app
 from hub.cli.schemas import schemas_app
 from hub.cli.topics import topics_app
 from hub.config import Settings
-from hub.normalise.again import normalise_again
-from hub.view.rebuild import rebuild
 
 app = typer.Typer(
     name="alliance-hub",
@@ -48,6 +46,8 @@ def normalise(
     process = Process(settings)
     process.check_topics()
     if again:
+        from hub.normalise.again import normalise_again
+
         for topic, events in normalise_again(process.parts.bus, process.parts.feeds()).items():
             typer.echo(f"{topic}: {events} offsets from the beginning")
     _run(process, {"normalise": process.parts.normaliser()})
@@ -66,6 +66,8 @@ def view(settings: Settings) -> None:
 @takes_settings
 def rebuild_view(settings: Settings) -> None:
     """Make the view anew from the bus while no view runs; its history stays."""
+    from hub.view.rebuild import rebuild
+
     parts = Parts(settings)
     taken = rebuild(parts.bus, parts.store, parts.codec, parts.forces, parts.metrics)
     typer.echo(f"replayed {taken} records")

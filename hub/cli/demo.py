@@ -6,10 +6,8 @@ from typing import Annotated
 
 import typer
 
-from connectors.standins.street import find_street_files
 from hub.cli.options import takes_settings
 from hub.cli.parts import Parts
-from hub.cli.trial import Trial
 from hub.config import Settings
 from hub.errors import ConfigurationError
 
@@ -34,6 +32,9 @@ def demo(
     With --for or --street it ends by itself, prints the reconciliation, and exits with 1 where
     that does not balance; else it runs until stopped.
     """
+    from connectors.standins.street import find_street_files
+    from hub.cli.trial import Trial
+
     _check(settings, for_, street, report)
     duration = read_duration(for_) if for_ else None
     files, skipped = (

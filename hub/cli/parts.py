@@ -1,12 +1,15 @@
-"""Builds the parts of the hub from the settings: the one place that knows both rings."""
+"""Builds the parts of the hub from the settings: the one place that knows both rings.
+
+A part is imported when it is asked for, so that a process starts and stays as small as its stage:
+the normaliser brings the national grid, the view a database library.
+"""
 
 from collections.abc import Mapping
 from contextlib import ExitStack
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
-
-from starlette.applications import Starlette
+from typing import TYPE_CHECKING
 
 from connectors.loop import Connector
 from connectors.sources import open_source
@@ -19,16 +22,15 @@ from hub.config import Settings
 from hub.errors import ConfigurationError
 from hub.forces import Feed, Force, load_forces
 from hub.metrics import Metrics
-from hub.normalise.boundary import load_boundary
-from hub.normalise.loop import Normaliser
 from hub.schema.codec import Codec
 from hub.schema.registry import load_registry
-from hub.serve.app import make_app
-from hub.serve.caller import Callers
-from hub.serve.desk import Desk
-from hub.view.loop import View
-from hub.view.query import Query
-from hub.view.store import Store, open_store
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+
+    from hub.normalise.loop import Normaliser
+    from hub.view.loop import View
+    from hub.view.store import Store
 
 
 def builtin_force_folders() -> list[Path]:
@@ -63,7 +65,9 @@ class Parts:
         return bus
 
     @cached_property
-    def store(self) -> Store:
+    def store(self) -> "Store":
+        from hub.view.store import open_store
+
         if self.settings.store_url.startswith("sqlite:"):
             self.settings.state.mkdir(parents=True, exist_ok=True)
         store = open_store(self.settings.store_url)
@@ -114,7 +118,10 @@ class Parts:
         self._open.callback(source.close)
         return Connector(feed, source, self.bus, self.codec, self.metrics)
 
-    def normaliser(self) -> Normaliser:
+    def normaliser(self) -> "Normaliser":
+        from hub.normalise.boundary import load_boundary
+        from hub.normalise.loop import Normaliser
+
         boundary = self.settings.boundary
         return Normaliser(
             self.bus,
@@ -125,13 +132,20 @@ class Parts:
             boundary=load_boundary(boundary, self.forces) if boundary else None,
         )
 
-    def view(self) -> View:
+    def view(self) -> "View":
+        from hub.view.loop import View
+
         return View(
             self.bus, self.store, self.codec, self.forces, self.metrics, instance=self.settings.instance
         )
 
-    def app(self) -> Starlette:
+    def app(self) -> "Starlette":
         """The server, on this store. Refuses to serve beyond this machine without tokens."""
+        from hub.serve.app import make_app
+        from hub.serve.caller import Callers
+        from hub.serve.desk import Desk
+        from hub.view.query import Query
+
         settings = self.settings
         require_tokens_off_loopback(settings.host, settings.tokens_file)
         tokens = Tokens(settings.tokens_file) if settings.tokens_file else None
