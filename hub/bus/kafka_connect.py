@@ -1,7 +1,9 @@
-"""Connecting to Kafka, and leaving nothing behind where that fails."""
+"""Connecting to Kafka, waiting for it no longer than we mean to, and letting go of it whole."""
 
 import logging
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,6 +15,8 @@ from hub.errors import HubError, TransientError
 
 START_MS = 10_000
 """How long a first connection is tried."""
+
+_STOP_SECONDS = 15
 
 
 def connect(make: Any, address: KafkaAddress, **settings: Any) -> Any:
@@ -42,6 +46,39 @@ def connect(make: Any, address: KafkaAddress, **settings: Any) -> Any:
         for opened in made:
             opened.close()
         raise _meaning(error, reasons, address) from error
+
+
+def within(seconds: float, act: Callable[[], Any]) -> None:
+    """Run `act`, which may wait for ever, for so long; then `TimeoutError`."""
+    outcome: Future[None] = Future()
+
+    def run() -> None:
+        try:
+            act()
+        except Exception as error:  # noqa: BLE001 - handed over to the caller
+            outcome.set_exception(error)
+        else:
+            outcome.set_result(None)
+
+    threading.Thread(target=run, daemon=True).start()
+    outcome.result(seconds)
+
+
+def stop(producer: Any, seconds: float = 0) -> None:
+    """Have a producer send nothing more. Only records that were never to be committed may hold it up."""
+    try:
+        producer.close(timeout=seconds)
+    except told.KafkaTimeoutError:
+        threading.Thread(target=_stop_in_the_end, args=(producer,), daemon=True).start()
+
+
+def _stop_in_the_end(producer: Any) -> None:
+    while True:
+        try:
+            producer.close(timeout=_STOP_SECONDS)
+        except told.KafkaTimeoutError:
+            continue
+        return
 
 
 def _meaning(error: Exception, reasons: list[str], address: KafkaAddress) -> HubError:

@@ -35,7 +35,7 @@ _SETTINGS: Mapping[str, Any] = {
     # Eager: a member holds nothing while the group moves, so `assignment` is never half old.
     "partition_assignment_strategy": [RoundRobinPartitionAssignor],
     # A seek waits for the fetch under way, so an idle one must not take long.
-    "fetch_max_wait_ms": 100,
+    "fetch_max_wait_ms": 250,
     "max_partition_fetch_bytes": 2 * 1024 * 1024,
     "fetch_max_bytes": 16 * 1024 * 1024,
     "request_timeout_ms": 10_000,

@@ -1,20 +1,16 @@
-"""Sending to Kafka in transactions, and keeping the transactional id ours.
+"""Sending to Kafka in transactions.
 
-kafka-python leaves a producer unusable after some errors that pass (a request lost with its
-connection, a transaction that outlived its timeout). Such a producer is made anew within
-`begin`, but only after the broker has confirmed that nobody took over the id meanwhile:
-what a caller has read since its fencing stays true, or it gets `FencedError`.
+A producer of kafka-python that an error has left unusable is made anew by the next `begin`,
+or before committed state is read back, whichever comes first (see `kafka_identity.py`).
 """
 
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Mapping
-from concurrent.futures import Future
+from collections.abc import Mapping
 from typing import Any
 
 import kafka.errors as told
-from kafka import KafkaProducer
 
 from hub.bus.contract import (
     RECORD_LIMIT_BYTES,
@@ -23,10 +19,11 @@ from hub.bus.contract import (
     Offset,
     TopicPartition,
 )
-from hub.bus.kafka_admin import KafkaAdmin, Transaction, kafka_offsets
-from hub.bus.kafka_connect import connect
+from hub.bus.kafka_admin import KafkaAdmin, kafka_offsets
+from hub.bus.kafka_connect import stop, within
 from hub.bus.kafka_consumer import KafkaBusConsumer, refuse_long_metadata
-from hub.bus.kafka_errors import translate, translated
+from hub.bus.kafka_errors import translate
+from hub.bus.kafka_identity import Identity
 from hub.errors import BadRecordError, ConfigurationError, FatalError, FencedError, HubError, TransientError
 
 TRANSACTION_MS = 10_000
@@ -61,11 +58,10 @@ class KafkaBusProducer:
         self._sent: list[Any] = []
         self._kept: list[tuple[Any, Any]] = []
         self._since: float | None = None
-        self._outlived = False
         self._closed = False
         self._fenced: FencedError | None = None
         self._kafka: Any = None
-        self._owned: Transaction | None = None
+        self._identity = Identity(transactional_id, admin)
         self._connecting = threading.Lock()
         self._settle()
 
@@ -92,8 +88,9 @@ class KafkaBusProducer:
         partition: int | None = None,
         timestamp: int | None = None,
     ) -> None:
-        if time.monotonic() - self._open() > TRANSACTION_MS / 1000:
-            raise self._failed(told.KafkaTimeoutError("it is open for too long"), "a transaction")
+        since = self._since
+        if since is None or time.monotonic() - since > TRANSACTION_MS / 1000:
+            raise self._not_sendable()
         if topic not in self._topics:
             self._admin.partitions(topic)
             self._topics.add(topic)
@@ -114,7 +111,7 @@ class KafkaBusProducer:
 
     def keep_offsets(self, consumer: Consumer, offsets: Mapping[TopicPartition, Offset]) -> None:
         """Keep them with the transaction (invariant 2); refused at the commit if the group moved on."""
-        self._open()
+        self._refuse_unopened()
         if not isinstance(consumer, KafkaBusConsumer):
             raise ConfigurationError(
                 "offsets of a consumer of another bus cannot be kept in this one's transaction."
@@ -123,14 +120,14 @@ class KafkaBusProducer:
         self._kept.append((kafka_offsets(offsets), consumer.member()))
 
     def commit(self) -> None:
-        self._open()
+        self._refuse_unopened()
         try:
             # Every record is with the broker before the transaction is ended (invariant 8).
             self._kafka.flush(_PATIENCE_SECONDS)
             for sent in self._sent:
                 if sent.exception is not None:
                     raise sent.exception
-            _within(_PATIENCE_SECONDS, self._end)
+            within(_PATIENCE_SECONDS, self._end)
         except (told.KafkaError, HubError, TimeoutError) as error:
             raise self._failed(error, "committing a transaction") from error
         self._since = None
@@ -145,7 +142,7 @@ class KafkaBusProducer:
             self._closed = True
             self._admin.unsettled.discard(self._settle)
             if self._kafka is not None:
-                _stop(self._kafka, seconds=_CLOSE_SECONDS)
+                stop(self._kafka, seconds=_CLOSE_SECONDS)
 
     @property
     def _address(self) -> str:
@@ -164,7 +161,8 @@ class KafkaBusProducer:
         if isinstance(error, TimeoutError):
             error = told.KafkaTimeoutError(f"no answer within {_PATIENCE_SECONDS} s")
         meaning = translate(error, f"{doing} of producer '{self._id}'", self._address)
-        self._outlived = self._since is not None and time.monotonic() - self._since > TRANSACTION_MS / 1000
+        age = 0.0 if self._since is None else time.monotonic() - self._since
+        self._identity.outlived = age > TRANSACTION_MS / 1000
         if isinstance(error, (told.CommitFailedError, HubError)):
             self._drop()  # only the group moved on; nothing is wrong with the producer
             return meaning
@@ -177,7 +175,7 @@ class KafkaBusProducer:
     def _outlived_or(self, fenced: FencedError) -> HubError:
         """Tell a transaction that outlived its time, which Kafka also calls fenced, from a takeover."""
         try:
-            if not self._outlived or not self._still_ours():
+            if not self._identity.outlived or not self._identity.still_ours():
                 self._fenced = fenced
                 return fenced
         except TransientError:
@@ -191,7 +189,7 @@ class KafkaBusProducer:
         """Abort what is open. Where that cannot be done in order, it is dropped with the producer."""
         self._since = None
         try:
-            _within(_PATIENCE_SECONDS, self._kafka.abort_transaction)
+            within(_PATIENCE_SECONDS, self._kafka.abort_transaction)
         except (told.KafkaError, TimeoutError):
             self._discard()
 
@@ -203,59 +201,17 @@ class KafkaBusProducer:
         old, self._kafka = self._kafka, None
         if old is not None:
             self._admin.unsettled.add(self._settle)
-            _stop(old)
+            stop(old)
 
     def _settle(self) -> None:
         with self._connecting:
             if self._kafka is None and not self._closed and self._fenced is None:
-                self._connect()
-
-    def _connect(self) -> None:
-        before = self._confirmed()
-        kafka = connect(
-            KafkaProducer,
-            self._admin.address,
-            transactional_id=self._id,
-            transaction_timeout_ms=TRANSACTION_MS,
-            **_SETTINGS,
-        )
-        try:
-            with translated(f"taking over transactional id '{self._id}'", self._address):
-                kafka.init_transactions()
-            now = self._admin.transaction(self._id)
-            if before is not None and not _follows(before, now):
-                raise self._taken_over()
-        except HubError:
-            _stop(kafka)
-            raise
-        self._kafka, self._owned, self._outlived = kafka, now, False
+                try:
+                    self._kafka = self._identity.take_over(transaction_timeout_ms=TRANSACTION_MS, **_SETTINGS)
+                except FencedError as error:
+                    self._fenced = error
+                    raise
         self._admin.unsettled.discard(self._settle)
-
-    def _confirmed(self) -> Transaction | None:
-        """Who owns the id now, if that is still us; None when we never did."""
-        if self._owned is None:
-            return None
-        if not self._still_ours():
-            raise self._taken_over()
-        return self._admin.transaction(self._id)
-
-    def _still_ours(self) -> bool:
-        """Whether nobody took over.
-
-        A takeover raises the epoch, and so does the broker when it drops a transaction that
-        outlived its time, which alone leaves the state that one was aborted.
-        """
-        assert self._owned is not None
-        now = self._admin.transaction(self._id)
-        ahead = now.epoch - self._owned.epoch
-        dropped = self._outlived and ahead == 1 and now.state == "CompleteAbort"
-        return now.producer_id == self._owned.producer_id and (ahead == 0 or dropped)
-
-    def _taken_over(self) -> FencedError:
-        self._fenced = FencedError(
-            f"another process has taken over transactional id '{self._id}'; this one must stop."
-        )
-        return self._fenced
 
     def _refuse_keyless(self, topic: str, value: bytes | None) -> None:
         """Refuse what Kafka would refuse, but before the good records of the transaction are lost."""
@@ -266,60 +222,20 @@ class KafkaBusProducer:
                 f"topic '{topic}' keeps the newest record of each key, and this one has no key."
             )
 
-    def _open(self) -> float:
-        """When the open transaction began."""
+    def _not_sendable(self) -> HubError:
+        self._refuse_unopened()
+        return self._failed(told.KafkaTimeoutError("it is open for too long"), "a transaction")
+
+    def _refuse_unopened(self) -> None:
         if self._since is None:
             self._refuse_closed()
             raise FatalError(f"producer '{self._id}' has no transaction open; begin one first.")
-        return self._since
 
     def _refuse_closed(self) -> None:
         if self._fenced is not None:
             raise self._fenced
         if self._closed:
             raise FatalError(f"producer '{self._id}' is closed.")
-
-
-def _follows(before: Transaction, now: Transaction) -> bool:
-    """Whether one takeover, our own, lies between.
-
-    It raises the epoch once, and once more where it had to drop a transaction that was open.
-    """
-    steps = 2 if before.state == "Ongoing" else 1
-    return now.producer_id == before.producer_id and now.epoch - before.epoch <= steps
-
-
-def _within(seconds: float, act: Callable[[], Any]) -> None:
-    """Run `act`, which may wait for ever, for so long."""
-    outcome: Future[None] = Future()
-
-    def run() -> None:
-        try:
-            act()
-        except Exception as error:  # noqa: BLE001 - handed over to the caller
-            outcome.set_exception(error)
-        else:
-            outcome.set_result(None)
-
-    threading.Thread(target=run, daemon=True).start()
-    outcome.result(seconds)
-
-
-def _stop(kafka: Any, seconds: float = 0) -> None:
-    """Have it send nothing more. Only records that were never to be committed may hold it up."""
-    try:
-        kafka.close(timeout=seconds)
-    except told.KafkaTimeoutError:
-        threading.Thread(target=_stop_in_the_end, args=(kafka,), daemon=True).start()
-
-
-def _stop_in_the_end(kafka: Any) -> None:
-    while True:
-        try:
-            kafka.close(timeout=_PATIENCE_SECONDS)
-        except told.KafkaTimeoutError:
-            continue
-        return
 
 
 def _refuse_large(topic: str, size: int, headers: Headers) -> None:

@@ -6,7 +6,7 @@ import uuid
 import pytest
 
 from hub.bus import open_bus
-from hub.errors import TransientError
+from hub.errors import FencedError, TransientError
 from tests.kafka_broker import own_broker
 from tests.real.kafka_member import Member, assert_each_came_out_once_and_in_order, fill, wait
 
@@ -15,8 +15,14 @@ pytestmark = [pytest.mark.kafka, pytest.mark.usefixtures("_refused_sockets")]
 RECORDS = 2000
 
 
-def test_a_broker_killed_in_the_midst_of_transactions_loses_nothing_and_doubles_nothing():
-    broker = own_broker()
+@pytest.fixture(scope="module")
+def broker():
+    started = own_broker()
+    yield started
+    started.kill()
+
+
+def test_a_broker_killed_in_the_midst_of_transactions_loses_nothing_and_doubles_nothing(broker):
     url = f"kafka://{broker.address}"
     bus = open_bus(url)
     source, out = fill(bus, RECORDS)
@@ -32,7 +38,36 @@ def test_a_broker_killed_in_the_midst_of_transactions_loses_nothing_and_doubles_
     assert member.error is None
     assert_each_came_out_once_and_in_order(bus, out, RECORDS)
     bus.close()
+
+
+def test_a_producer_that_was_cut_off_goes_on_only_if_nobody_took_over_meanwhile(
+    broker, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("hub.bus.kafka_producer._PATIENCE_SECONDS", 1)
+    url = f"kafka://{broker.address}"
+    bus, elsewhere = open_bus(url), open_bus(url)
+    _, out = fill(bus, 1)
+    alone, replaced = bus.producer("alone"), bus.producer("replaced")
+    for producer in (alone, replaced):
+        producer.begin()
+        producer.send(out, b"key", b"never committed", partition=0)
     broker.kill()
+    for producer in (alone, replaced):
+        with pytest.raises(TransientError):
+            producer.commit()
+    broker.start()
+    successor = elsewhere.producer("replaced")
+    alone.begin()
+    alone.send(out, b"key", b"1", partition=0)
+    alone.commit()
+    with pytest.raises(FencedError, match="replaced"):
+        replaced.begin()
+    successor.begin()
+    successor.send(out, b"key", b"2", partition=0)
+    successor.commit()
+    assert [record.value for record in bus.read_all(out)] == [b"1", b"2"]
+    elsewhere.close()
+    bus.close()
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "no-such-host.invalid:9092"])
