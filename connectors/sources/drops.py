@@ -86,15 +86,9 @@ class Drops:
                 f"file {name} is older than {ledger.last['name']}, which is read: left aside."
             )
             return False
-        if late and self._settings.late == "hold":
-            listing.waiting.append(
-                f"file {name} sorts before {ledger.last['name']}, which is read: its rows could undo newer "
-                'ones. Rename it to sort last, or set late = "read".'
-            )
-            return False
         if fault := _name_fault(name) or self._not_whole(name, look, names, now):
             listing.waiting.append(fault)
-            return append
+            return append and not late
         listing.ready.append(name)
         return False
 

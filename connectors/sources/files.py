@@ -189,7 +189,7 @@ class FilesSource:
 
     def _open(self, name: str, look: Look, notes: list[str]) -> Reading | None:
         sha256 = self._hash(name, look)
-        if self._is_copy(name, sha256, look, notes):
+        if self._is_copy(name, sha256, look, notes) or self._is_held(name, notes):
             return None
         reading = Reading(
             self._feed, self._settings, self._columns, self._folder, self._drops, name, look, sha256
@@ -217,6 +217,19 @@ class FilesSource:
         note = f"file {name} holds the same bytes as {before}, which is read: it brings nothing new."
         if look.size and before != name and self._is_news(note):
             notes.append(note)
+        return True
+
+    def _is_held(self, name: str, notes: list[str]) -> bool:
+        """Whether an append file comes after one that sorts later: its rows could be the older ones."""
+        if self._snapshot or self._settings.late == "read" or name >= self._ledger.last["name"]:
+            return False
+        held = (
+            f"file {name} sorts before others that are read: its rows could undo newer ones. Rename it to "
+            'sort last, or set late = "read".'
+        )
+        self._listing.waiting.append(held)
+        if self._is_news(held):
+            notes.append(held)
         return True
 
     def _hash(self, name: str, look: Look) -> str:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -113,9 +114,31 @@ def test_a_drop_that_comes_late_is_held_because_it_could_undo_newer_rows(folder)
     read = read_all(source, position)
     assert [row.values["Text"] for row in read.rows] == ["newer"]
     assert read.complete_to is None
-    assert "INC_1.csv sorts before INC_2.csv" in read.notes[0]
+    assert "INC_1.csv sorts before others that are read" in read.notes[0]
     willing = folder.source(changed(folder.feed, late="read"))
     assert [row.values["Text"] for row in read_all(willing, read.position).rows] == ["old"]
+
+
+def test_a_copy_or_a_touched_drop_is_not_held_after_a_restart(folder):
+    first = folder.drop("INC_1.csv", b"1,01/11/2016,N,a")
+    folder.drop("INC_2.csv", b"1,01/11/2016,N,a")
+    folder.drop("INC_3.csv", b"3,01/11/2016,N,a")
+    position = read_all(folder.source()).position
+    os.utime(first, (1, 1))
+    for _ in range(2):
+        read = read_all(folder.source(), kept(position))
+        assert read.rows == []
+        assert read.complete_to is not None
+        position = read.position
+
+
+def test_a_drop_held_back_and_not_whole_holds_no_other_up(folder):
+    folder.drop("INC_2.csv", b"2,01/11/2016,N,")
+    source = folder.source()
+    position = read_all(source).position
+    folder.drop("INC_1.csv", b"1,01/11/2016,N,", marked=False)
+    folder.drop("INC_3.csv", b"3,01/11/2016,N,")
+    assert len(read_all(source, position).rows) == 1
 
 
 def test_a_drop_that_grew_after_it_was_read_is_read_again(folder):
