@@ -51,7 +51,7 @@ def query(store):
 def put(store, *batches, partition=TP):
     """Apply batches as a view would that reads them from one partition."""
     before = store.declare([partition])[partition].next_offset
-    count = sum(len(each.records) for each in batches)
+    count = sum(len(each.changes) for each in batches)
     return store.apply(batches, {partition: Move(before, before + count)})
 
 

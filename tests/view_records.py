@@ -2,6 +2,8 @@
 
 import json
 
+from hub.domains import DOMAINS
+from hub.view.plan import change_taker
 from hub.view.session import Batch
 
 T0 = 1_480_000_000_000_000
@@ -124,4 +126,5 @@ def body(record):
 
 
 def batch(domain, *records, **more):
-    return Batch(domain, [(record, body(record)) for record in records], **more)
+    take = change_taker(DOMAINS[domain])
+    return Batch(domain, [take(record, body(record)) for record in records], **more)

@@ -10,6 +10,7 @@ from hub.domains import DOMAINS
 from hub.errors import BadRecordError, SourceChangedError
 from hub.schema.codec import Codec
 from hub.view.dead_letters import Dead
+from hub.view.plan import change_taker
 from hub.view.session import Batch
 
 UNKNOWN_FORCE = "unknown"
@@ -34,6 +35,7 @@ class Intake:
         self._decoders: dict[str, Callable[[bytes | None], dict[str, Any]]] = {
             topic: codec.decoder(topic) for topic in self._domains
         }
+        self._takers = {domain.topic: change_taker(domain) for domain in DOMAINS.values()}
         self._window: deque[tuple[int, int]] = deque()
 
     def sort(self, received: Sequence[Received], counted_to: Mapping[TopicPartition, int]) -> Sorted:
@@ -77,7 +79,7 @@ class Intake:
         if "\0" in record_id or "\0" in decoded["force"]:
             raise BadRecordError("has a NUL character in its id or force; mend its source's key")
         assert value is not None
-        group.batch(domain).records.append((decoded, value))
+        group.batch(domain).changes.append(self._takers[record.topic](decoded, value))
 
     def _force(self, key: bytes | None) -> str:
         """The force in a record id, `urn:alliance:<noun>:<force>:…`, if it is one of ours."""

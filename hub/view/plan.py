@@ -1,7 +1,7 @@
 """Decides what a batch changes: which versions are new, which are the newest, which came too late."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -10,6 +10,26 @@ from hub.domains.domain import Record
 
 Row = tuple[Any, ...]
 """Values of a current row in the order of its columns, `body` last."""
+
+
+class Change(NamedTuple):
+    """What the store keeps of one version of a record, `body` being its bytes as received.
+
+    Taken from the decoded record at once: thousands of those, kept until the batch is applied,
+    would cost the garbage collector as much as their decoding.
+    """
+
+    id: str
+    force: str
+    source_version: int
+    mapping_version: int
+    deleted: bool
+    restricted: bool
+    sort_micros: int
+    read_at: int
+    changed_at: int | None
+    columns: tuple[str | int | float | None, ...]
+    body: bytes
 
 
 class Known(NamedTuple):
@@ -38,72 +58,71 @@ class Plan:
     """Force, and the instant of the change or of its reading, of every applied version."""
 
 
-def row_maker(domain: Domain) -> Callable[[Record, bytes, int, int, int], Row]:
-    """Make rows of a domain: (record, body, change number, sort, placed) -> row."""
+def change_taker(domain: Domain) -> Callable[[Record, bytes], Change]:
+    """Make the function that takes a change of this domain from a decoded record and its bytes."""
+    sort = domain.sort
     values = [column.value for column in domain.columns]
 
-    def make(record: Record, body: bytes, number: int, sort: int, placed: int) -> Row:
-        return (
+    def take(record: Record, body: bytes) -> Change:
+        provenance = record["provenance"]
+        return Change(
             record["id"],
             record["force"],
             record["source_version"],
             record["mapping_version"],
-            number,
             record["deleted"],
             record["restricted"],
-            sort,
-            placed,
-            *[value(record) for value in values],
+            sort(record),
+            provenance["read_at"],
+            provenance["changed_at"],
+            tuple([value(record) for value in values]),
             body,
         )
 
-    return make
+    return take
 
 
-class Planner:
-    """Plans the batches of one domain."""
+def make_plan(changes: Iterable[Change], known: Mapping[str, Known], first_number: int) -> Plan:
+    """Apply changes of one domain in order, one by one, numbering them from `first_number`.
 
-    def __init__(self, domain: Domain) -> None:
-        self._sort = domain.sort
-        self._make = row_maker(domain)
-
-    def plan(
-        self, records: Iterable[tuple[Record, bytes]], known: Mapping[str, Known], first_number: int
-    ) -> Plan:
-        """Apply records in order, one by one, numbering changes from `first_number`.
-
-        A version replaces an older one only (invariant 4); the same one again changes nothing
-        (invariant 3). A record that sorts by when it was read keeps the place of its first reading.
-        """
-        plan, now, number = Plan(), dict(known), first_number
-        for record, body in records:
-            record_id, force = record["id"], record["force"]
-            version = (record["source_version"], record["mapping_version"])
-            before = now.get(record_id)
-            if before is not None and version <= before[:2]:
-                plan.superseded[force] += 1
-                if version < before[:2]:
-                    plan.late.append(self._make(record, body, 0, 0, 0))
-                continue
-            sort, placed, read_at = self._place(record, before, number)
-            now[record_id] = Known(*version, sort, placed)
-            if record_id in plan.newest:
-                plan.passed.append(plan.newest[record_id])
-            plan.newest[record_id] = self._make(record, body, number, sort, placed)
-            plan.applied[force] += 1
-            changed_at = record["provenance"]["changed_at"]
-            plan.changed.append((force, read_at if changed_at is None else changed_at))
-            number += 1
-        return plan
-
-    def _place(self, record: Record, before: Known | None, number: int) -> tuple[int, int, int]:
-        sort, read_at = self._sort(record), record["provenance"]["read_at"]
-        if before is None:
-            return sort, number, read_at
-        if sort in {read_at, before.sort_micros}:
-            return before.sort_micros, before.placed, read_at
-        return sort, number, read_at
+    A version replaces an older one only (invariant 4); the same one again changes nothing
+    (invariant 3).
+    """
+    plan, now, number = Plan(), dict(known), first_number
+    for change in changes:
+        record_id, force, version = change.id, change.force, change[2:4]
+        before = now.get(record_id)
+        if before is not None and version <= before[:2]:
+            plan.superseded[force] += 1
+            if version < before[:2]:
+                plan.late.append(_row(change, 0, 0, 0))
+            continue
+        sort, placed = _place(change, before, number)
+        now[record_id] = Known(*version, sort, placed)
+        if record_id in plan.newest:
+            plan.passed.append(plan.newest[record_id])
+        plan.newest[record_id] = _row(change, number, sort, placed)
+        plan.applied[force] += 1
+        plan.changed.append((force, change.read_at if change.changed_at is None else change.changed_at))
+        number += 1
+    return plan
 
 
-def ids(records: Sequence[tuple[Record, bytes]]) -> list[str]:
-    return list({record["id"] for record, _ in records})
+def _place(change: Change, before: Known | None, number: int) -> tuple[int, int]:
+    """Where a record stands in the list; one that sorts by when it was read stays where it was first."""
+    if before is not None and change.sort_micros in {change.read_at, before.sort_micros}:
+        return before.sort_micros, before.placed
+    return change.sort_micros, number
+
+
+def _row(change: Change, number: int, sort: int, placed: int) -> Row:
+    return (
+        *change[:4],
+        number,
+        change.deleted,
+        change.restricted,
+        sort,
+        placed,
+        *change.columns,
+        change.body,
+    )

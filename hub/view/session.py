@@ -9,9 +9,8 @@ from typing import Any, NamedTuple, Protocol
 from sqlalchemy import Engine
 
 from hub.bus.contract import TopicPartition
-from hub.domains.domain import Record
 from hub.errors import HubError
-from hub.view.plan import Known, Plan
+from hub.view.plan import Change, Known, Plan
 
 
 class Move(NamedTuple):
@@ -30,14 +29,14 @@ class Kept(NamedTuple):
 
 @dataclass(slots=True)
 class Batch:
-    """Records of one domain in order, with their bytes as received, then keys to erase.
+    """Changes of one domain in order, then keys to erase.
 
-    `dead_lettered` counts by force what was set aside. Records of a batch that is not `counted`
-    are replayed: they were counted before the rebuild.
+    `dead_lettered` counts by force what was set aside. The changes of a batch that is not
+    `counted` are replayed: they were counted before the rebuild.
     """
 
     domain: str
-    records: list[tuple[Record, bytes]] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
     erased: list[str] = field(default_factory=list)
     dead_lettered: Counter[str] = field(default_factory=Counter)
     counted: bool = True

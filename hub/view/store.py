@@ -14,10 +14,9 @@ from sqlalchemy import Connection, make_url, select
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from hub.bus.contract import TopicPartition
-from hub.domains import DOMAINS
 from hub.errors import ConfigurationError, FencedError
 from hub.view.making import make_tables
-from hub.view.plan import Plan, Planner, ids
+from hub.view.plan import Plan, make_plan
 from hub.view.postgres import open_postgres
 from hub.view.session import Applied, Batch, Database, Fresh, Kept, Move, Session
 from hub.view.sqlite import open_sqlite
@@ -64,7 +63,6 @@ class Store:
         self._engine = database.engine
         self._writer = database.writer
         self._explain = database.explain
-        self._planners = {name: Planner(domain) for name, domain in DOMAINS.items()}
 
     def make(self) -> None:
         """Make the tables where there are none; refuse those of another version."""
@@ -83,23 +81,12 @@ class Store:
                     )
             counts: Counter[tuple[str, str, str]] = Counter()
             for batch in batches:
-                plan = self._apply(session, batch)
+                plan = _apply(session, batch)
                 if batch.counted:
                     _count(counts, result, batch, plan)
             if counts:
                 session.count(counts)
         return result
-
-    def _apply(self, session: Session, batch: Batch) -> Plan:
-        plan = Plan()
-        if batch.records:
-            known = session.known(batch.domain, ids(batch.records))
-            first = session.take_numbers(len(batch.records))
-            plan = self._planners[batch.domain].plan(batch.records, known, first)
-            session.write(batch.domain, plan, time.time_ns() // 1000)
-        if batch.erased:
-            session.erase(batch.domain, batch.erased)
-        return plan
 
     def kept(self, topics: Sequence[str]) -> dict[TopicPartition, Kept]:
         """The offsets kept for topics; a partition never declared is absent."""
@@ -155,6 +142,18 @@ class Store:
     def close(self) -> None:
         self._writer.close()
         self._engine.dispose()
+
+
+def _apply(session: Session, batch: Batch) -> Plan:
+    plan = Plan()
+    if batch.changes:
+        known = session.known(batch.domain, list({change.id for change in batch.changes}))
+        first = session.take_numbers(len(batch.changes))
+        plan = make_plan(batch.changes, known, first)
+        session.write(batch.domain, plan, time.time_ns() // 1000)
+    if batch.erased:
+        session.erase(batch.domain, batch.erased)
+    return plan
 
 
 def _count(counts: Counter[tuple[str, str, str]], result: Applied, batch: Batch, plan: Plan) -> None:

@@ -9,6 +9,7 @@ from hub.bus.contract import TopicPartition
 from hub.cli.process import Process, start_server
 from hub.config import load_settings
 from hub.domains import DOMAINS
+from hub.view.plan import change_taker
 from hub.view.session import Batch, Fresh, Move
 
 TOKENS = {
@@ -45,6 +46,7 @@ class Server:
 
     def apply(self, domain, *records):
         topic = DOMAINS[domain].topic
+        take = change_taker(DOMAINS[domain])
         encode = self.process.parts.codec.encoder(topic)
         partition = TopicPartition(topic, 0)
         before = self._offsets[domain]
@@ -52,7 +54,7 @@ class Server:
         store = self.process.parts.store
         store.declare([partition])
         store.apply(
-            [Batch(domain, [(record, encode(record)) for record in records])],
+            [Batch(domain, [take(record, encode(record)) for record in records])],
             {partition: Move(before, before + len(records))},
         )
 

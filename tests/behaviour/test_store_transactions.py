@@ -10,11 +10,12 @@ from sqlalchemy import create_engine, text
 
 from hub.bus.contract import TopicPartition
 from hub.errors import ConfigurationError, FatalError, FencedError, TransientError
+from hub.view.plan import make_plan
 from hub.view.query import Query
-from hub.view.session import Batch, Fresh, Move
+from hub.view.session import Fresh, Move
 from hub.view.store import open_store
 from tests.stores import TP, keys, put, put_records
-from tests.view_records import T0, JsonCodec, batch, body, incident, staff
+from tests.view_records import T0, JsonCodec, batch, incident, staff
 
 OTHER = TopicPartition("alliance.incident.v1", 1)
 
@@ -40,12 +41,19 @@ def test_nothing_of_a_batch_is_kept_where_another_view_moved_the_offset(store, q
 
 def test_nothing_of_a_batch_is_kept_where_one_of_its_records_cannot_be(store, query):
     put_records(store, "incident", incident("1"))
-    with pytest.raises(KeyError):
-        put(store, batch("incident", incident("2")), Batch("incident", [({"id": "broken"}, b"")]))
+    with pytest.raises(TypeError):
+        put(store, batch("incident", incident("2")), _broken())
     assert keys(query.list_records("incident")) == ["1"]
     assert store.kept([TP.topic])[TP].next_offset == 1
     put_records(store, "incident", incident("3"))
     assert keys(query.list_records("incident")) == ["3", "1"]
+
+
+def _broken():
+    """A batch with a version that is none."""
+    broken = batch("incident", incident("3"), incident("3", 2))
+    broken.changes[1] = broken.changes[1]._replace(source_version=None)
+    return broken
 
 
 def _apply_until_killed(url, ready):
@@ -89,7 +97,7 @@ def test_a_change_number_is_visible_only_when_all_lower_ones_are(postgres_schema
         assert late.is_alive()
         assert query.last_change() == number - 1
         assert query.changes_after(0, 10) == []
-        plan = first._planners["incident"].plan([(incident("1"), body(incident("1")))], {}, number)
+        plan = make_plan(batch("incident", incident("1")).changes, {}, number)
         held.write("incident", plan, T0)
     late.join(30)
     assert [change.record["source_key"] for change in query.changes_after(0, 10)] == [
