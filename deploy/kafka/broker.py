@@ -244,7 +244,8 @@ def main() -> int:
         )
         return 1
     broker = Broker(chosen.data.resolve(), chosen.port)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for ending in (signal.SIGINT, signal.SIGTERM):  # a shell may have started it deaf to Ctrl-C
+        signal.signal(ending, signal.default_int_handler)
     try:
         broker.start()
         print(f"Kafka listens on {broker.address} (data in {broker.folder}); Ctrl-C ends it.", flush=True)
