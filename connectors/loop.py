@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 import structlog
 from tenacity import (
@@ -21,7 +22,7 @@ from connectors.removals import Held, accepted, held_error, is_too_many, wait_fo
 from connectors.source import Batch, Source
 from connectors.sources.stated import columns
 from connectors.window import Window
-from hub.bus.contract import Bus
+from hub.bus.contract import Bus, Producer
 from hub.errors import HubError, TransientError
 from hub.forces import Feed
 from hub.metrics import Metrics
@@ -58,6 +59,7 @@ class Connector:
         self._max_removed_percent = float(feed.source.get("max_removed_percent", 5))
         self._poll_seconds = float(feed.source.get("poll_seconds", 0.1))
         self._window = Window(feed, float(feed.source.get("max_bad_percent", 50)))
+        self._producer: Producer | None = None
         self._publisher: Publisher | None = None
         metrics.declare(*self._labels)
 
@@ -89,6 +91,7 @@ class Connector:
             raise
         finally:
             self._let_go()
+            self._close_producer()
 
     def _turn(self, stop: threading.Event) -> bool:
         """One batch from source to bus; whether more is waiting."""
@@ -155,7 +158,10 @@ class Connector:
         return go_on
 
     def _open(self) -> Publisher:
-        self._publisher = publisher = Publisher(self._feed, self._fields, self._bus, self._codec)
+        if self._producer is None:
+            self._producer = self._bus.producer(f"{self._feed.force}.{self._feed.domain}.connector")
+        publisher = Publisher(self._feed, self._fields, self._bus, self._codec, self._producer)
+        self._publisher = publisher
         self._tell_complete_to(publisher.positions.complete_to)
         return publisher
 
@@ -163,6 +169,12 @@ class Connector:
         publisher, self._publisher = self._publisher, None
         if publisher is not None:
             publisher.close()
+
+    def _close_producer(self) -> None:
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            with suppress(TransientError):  # all that was to be kept is committed
+                producer.close()
 
     def _count(self, publisher: Publisher, **amounts: int) -> None:
         publisher.count(amounts)

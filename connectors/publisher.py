@@ -9,7 +9,7 @@ from connectors.messages import Message, Messages, dead_letters_of, id_of_dead_l
 from connectors.positions import Entry, Positions
 from connectors.source import Position
 from connectors.state import Known, State
-from hub.bus.contract import Bus
+from hub.bus.contract import Bus, Producer
 from hub.errors import BadRecordError, HubError, TransientError
 from hub.forces import Feed
 from hub.schema.codec import Codec
@@ -19,27 +19,27 @@ IDLE_SECONDS = 1.0
 
 
 class Publisher:
-    """Making one fences the predecessor first, and only then reads positions and state.
+    """Reads positions and state behind a producer that has fenced the predecessor before.
 
-    What is published between `begin` and `keep` becomes visible with the position, or not
-    at all (invariant 1). After an error a publisher is of no more use: whether its commit
-    was taken is not known, so the next one reads the bus again.
+    What is published becomes visible with the position that is kept after it, or not at all
+    (invariant 1). After an error a publisher is of no more use: whether its commit was taken
+    is not known, so the next one reads the bus again.
     """
 
-    def __init__(self, feed: Feed, fields: Sequence[str], bus: Bus, codec: Codec) -> None:
+    def __init__(self, feed: Feed, fields: Sequence[str], bus: Bus, codec: Codec, producer: Producer) -> None:
         self._feed = feed
+        self._producer = producer
         self._messages = Messages(
             feed, fields, codec.encoder(feed.topic), codec.encoder(dead_letters_of(feed))
         )
+        self.positions = Positions(feed, bus, codec)
+        self.position: Position = self.positions.position
         self.state = State()
         self.changes = Changes(fields, self.state, by_time=_by_time(feed))
-        self._producer = bus.producer(f"{feed.force}.{feed.domain}.connector")
         try:
-            self.positions = Positions(feed, bus, codec)
-            self.position: Position = self.positions.position
             self.state.load(_events(feed, bus, codec), _dead_letters(feed, bus))
         except HubError:
-            self.close()
+            self.state.close()
             raise
         self._open = False
         self._kept_at = 0
@@ -107,10 +107,10 @@ class Publisher:
             self._commit(at)
 
     def close(self) -> None:
-        """Let go of what is open; what it holds is dropped, so a bus that is away is no matter."""
+        """Drop what is open; the producer stays, so that one who took over is not fenced in turn."""
         self.state.close()
-        with suppress(TransientError):
-            self._producer.close()
+        with suppress(TransientError):  # what a bus that is away still holds open is dropped by itself
+            self._producer.abort()
 
     def _unsendable(self, change: Change, error: BadRecordError) -> list[Dead]:
         refused = as_refused(change.row, str(error))

@@ -37,13 +37,12 @@ PERSON_NUMBERS = "STATION_E STATION_N"
 
 
 class Bench:
-    """An embedded bus with the topics of Leicestershire, and what lies on it."""
+    """A bus, embedded unless told otherwise, with the topics of Leicestershire, and what lies on it."""
 
-    def __init__(self, folder):
-        self.folder = folder
+    def __init__(self, folder, url=None):
         self.forces = load_forces([LEICESTERSHIRE])
         self.codec = Codec(load_registry(self.forces))
-        self.bus = open_bus(f"embedded://{folder}/bus.db")
+        self.bus = open_bus(url or f"embedded://{folder}/bus.db")
         self.metrics = Metrics()
         apply(self.bus, specs(self.forces, partitions=2))
 
@@ -175,6 +174,32 @@ class Told:
 
     def close(self):
         pass
+
+
+class Running:
+    """A connector in a thread of its own."""
+
+    def __init__(self, bench, feed, *batches):
+        self.stop = threading.Event()
+        self._source = Told(*batches, stop=self.stop)
+        self._connector = Connector(feed, self._source, bench.bus, bench.codec, bench.metrics)
+        self._thread = threading.Thread(target=self._connector.run, args=(self.stop,))
+        self._thread.start()
+
+    def wait_until(self, condition):
+        while not condition():
+            assert self._thread.is_alive()
+
+    def end(self):
+        self._thread.join(20)
+        assert not self._thread.is_alive()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.stop.set()
+        self._thread.join()
 
 
 def row(number, grade="1", *, version=None, removed=False, **more):

@@ -142,7 +142,9 @@ class _Lanes:
         if not overlap.done:
             return
         self._overlap = None
-        self._overlap_due = time.monotonic() + max(self._settings.overlap_every_seconds, overlap.rest_seconds)
+        # The first of a start reads more than the next will, so its cost says nothing of theirs.
+        rest = 0.0 if self._first else overlap.rest_seconds
+        self._overlap_due = time.monotonic() + max(self._settings.overlap_every_seconds, rest)
         if self._first:
             self._first, self.proved = False, overlap.began
         else:

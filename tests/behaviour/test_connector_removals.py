@@ -1,13 +1,10 @@
 """Deletions are derived from whole snapshots alone, and a mass deletion waits for a person."""
 
-import threading
-
 import pytest
 
-from connectors.loop import Connector
 from connectors.removals import Held, accept_removals, show_removals
 from hub.errors import ConfigurationError
-from tests.connecting import Bench, Told, balanced, batch, key, refused, row, shape
+from tests.connecting import Bench, Running, balanced, batch, key, refused, row, shape
 
 
 @pytest.fixture
@@ -23,32 +20,6 @@ def snapshot(name, *rows, ends=True, **more):
 
 def people(*numbers):
     return [row(number) for number in numbers]
-
-
-class Running:
-    """A connector in a thread of its own."""
-
-    def __init__(self, bench, feed, *batches):
-        self.stop = threading.Event()
-        self._source = Told(*batches, stop=self.stop)
-        self._connector = Connector(feed, self._source, bench.bus, bench.codec, bench.metrics)
-        self._thread = threading.Thread(target=self._connector.run, args=(self.stop,))
-        self._thread.start()
-
-    def wait_until(self, condition):
-        while not condition():
-            assert self._thread.is_alive()
-
-    def end(self):
-        self._thread.join(20)
-        assert not self._thread.is_alive()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *error):
-        self.stop.set()
-        self._thread.join()
 
 
 def test_who_is_missing_from_a_whole_snapshot_is_removed(bench):
