@@ -51,6 +51,8 @@ class FeedSource:
 
     def read(self, position: Position) -> Batch:
         listing, token = self._where(position)
+        if token is None:
+            self._asked.clear()
         answer = self._ask(token)
         if answer.status in self._settings.token_expired:
             return self._restart(token)

@@ -153,6 +153,20 @@ def test_a_listing_begins_anew_after_a_kill_since_only_a_whole_one_removes(feed)
     assert len(read.ended) == 1
 
 
+def test_a_listing_begins_anew_within_one_process_too_where_its_pages_were_not_kept(feed):
+    feed.pages |= {
+        "t": (410, {}, b""),
+        None: xml(incident("A1"), following="u", complete=False),
+        "u": xml(incident("A2"), following="w", complete=False),
+        "w": xml(incident("A3"), following="v"),
+    }
+    source = feed.source(changed(feed.feed, start_lists_all=True))
+    begun = source.read(TOKEN).position
+    source.read(source.read(begun).position)
+    read = read_all(source, kept(begun))
+    assert (read.keys, read.ended) == (["A1", "A2", "A3"], ["listing 2"])
+
+
 def test_without_a_full_listing_an_expired_token_removes_nothing(feed):
     feed.pages |= {"t": (410, {}, b""), None: xml(incident("A1"), following="u")}
     read = read_all(feed.source(), TOKEN)
