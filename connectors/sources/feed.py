@@ -43,6 +43,7 @@ class FeedSource:
         self._clock = clock
         self._told: set[str] = set()
         self._asked: set[str | None] = set()
+        self._following: str | None = None
         self._stuck_at: str | None = None
         self._listings = 0
         self._restarted = float("-inf")
@@ -51,8 +52,8 @@ class FeedSource:
 
     def read(self, position: Position) -> Batch:
         listing, token = self._where(position)
-        if token is None:
-            self._asked.clear()
+        if token != self._following:
+            self._asked.clear()  # not where the last page led: what was asked since is not kept
         answer = self._ask(token)
         if answer.status in self._settings.token_expired:
             return self._restart(token)
@@ -119,7 +120,8 @@ class FeedSource:
             self._asked.clear()
         if not page.complete:
             self._asked.add(token)
-        after = self._after(page, listing, token)
+        self._following = token if page.next is None else page.next
+        after = self._after(page, listing)
         return Batch(
             rows=page.rows,
             position=position if after == position else after,
@@ -130,8 +132,8 @@ class FeedSource:
             notes=notes,
         )
 
-    def _after(self, page: Page, listing: int | None, token: str | None) -> Position:
-        following = token if page.next is None else page.next
+    def _after(self, page: Page, listing: int | None) -> Position:
+        following = self._following
         if listing is not None and not page.complete:
             return {"page": {"expired": True}, "~page": {"token": following, "listing": listing}}
         return {} if following is None else {"page": {"token": following}}
@@ -151,7 +153,9 @@ class FeedSource:
         self, position: Position, page: Page, listing: int | None, token: str | None, notes: list[str]
     ) -> Batch:
         """Take what such a page holds once, but do not follow it round and round."""
+        self._following = token
         if self._stuck_at == (token or ""):
+            self._asked.clear()
             raise TransientError(
                 f"{self._feed}: {self._web.shown} says there is more but leads back to a page that was "
                 "read. Asked again later; if it stays so, mend the feed."

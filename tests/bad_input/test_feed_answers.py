@@ -121,6 +121,21 @@ def test_a_wider_circle_is_found_too(feed):
     assert read.keys == ["A1", "A2", "A3"]
     with pytest.raises(TransientError, match="leads back"):
         source.read(read.position)
+    feed.pages["t"] = xml(incident("A4"), following="v")  # mended
+    assert read_all(source, read.position).keys == ["A3", "A4"]
+
+
+def test_pages_read_again_because_they_were_not_kept_are_no_circle(feed):
+    feed.pages |= {
+        None: xml(following="t", complete=False),
+        "t": xml(following="u", complete=False),
+        "u": xml(incident("A3"), following="v", complete=False),
+        "v": xml(following="w"),
+    }
+    source = feed.source()
+    source.read(source.read(source.read({}).position).position)
+    read = read_all(source, TOKEN)
+    assert (read.keys, read.notes) == (["A3"], [])
 
 
 @pytest.mark.parametrize("status", [410, 400])
