@@ -2,23 +2,26 @@
 
 PYTHON ?= python3
 BUS ?= embedded
-STATE ?= state
 VENV := .venv
 HUB := $(VENV)/bin/alliance-hub
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 
+# What is kept belongs to its bus, so each has a state of its own.
 ifeq ($(BUS),embedded)
+STATE ?= state/embedded
 BUS_OPTION :=
-else ifeq ($(BUS),kafka)
-BUS_OPTION := --bus kafka://127.0.0.1:9092
 else
-BUS_OPTION := --bus $(BUS)
+STATE ?= state/kafka
+BUS_OPTION := --bus kafka://127.0.0.1:9092
 endif
 
 .PHONY: run test lint bench kafka lock clean
 
 run: $(VENV)/.run ## Run the whole hub on stand-ins of three forces' systems
 ifdef FRESH
+ifneq ($(BUS),embedded)
+	@echo "To start anew on Kafka, stop the broker and start it with: make kafka FRESH=1"; exit 2
+endif
 	rm -rf $(STATE)
 endif
 	@exec $(HUB) demo --state $(STATE) $(BUS_OPTION) $(ARGS)
@@ -33,7 +36,10 @@ bench: $(VENV)/.dev ## Measure rate and CPU time a record
 	$(VENV)/bin/python -m tests.bench $(ARGS)
 
 kafka: $(VENV)/.run ## Start a Kafka broker for trying the hub on it (needs Java and Maven)
-	$(VENV)/bin/python deploy/kafka/broker.py
+ifdef FRESH
+	rm -rf state/broker state/kafka
+endif
+	@exec $(VENV)/bin/python deploy/kafka/broker.py --data state/broker
 
 lock: $(VENV)/.dev ## Pin every dependency anew
 	$(VENV)/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
@@ -42,7 +48,7 @@ lock: $(VENV)/.dev ## Pin every dependency anew
 		--no-header --no-annotate --upgrade --extra build --extra dev pyproject.toml -o requirements-dev.lock
 
 clean:
-	rm -rf $(VENV) $(STATE) dist build
+	rm -rf $(VENV) state dist build
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

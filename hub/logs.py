@@ -22,8 +22,8 @@ def configure(log_format: Literal["auto", "json", "text"] = "auto") -> None:
         processors=[*shared, structlog.processors.format_exc_info, renderer]
         if not text
         else [*shared, renderer],
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
-        cache_logger_on_first_use=True,
+        logger_factory=lambda *_: structlog.WriteLogger(sys.stderr),
+        cache_logger_on_first_use=False,
     )
     _adopt_standard_logging(shared, renderer)
 

@@ -7,8 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import structlog
-
 from connectors.standins.legacy import LegacySystems
 from hub.cli.process import Process, start_all
 from hub.config import Settings, SourceSettings
@@ -59,7 +57,6 @@ def hub_on(legacy: LegacySystems, state: Path, **settings) -> Iterator[Hub]:
         force: {domain: SourceSettings(location=where, secret_file=None) for domain, where in of.items()}
         for force, of in legacy.locations().items()
     }
-    structlog.reset_defaults()  # a command run in this process before has left the logs on its closed output
     process = Process(Settings(state=state, port=0, sources=sources, **settings))
     try:
         start_all(process)

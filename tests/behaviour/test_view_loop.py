@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from hub.bus.contract import Offset
-from hub.errors import FencedError, TransientError
+from hub.errors import ConfigurationError, FencedError, TransientError
 from hub.view.intake import WINDOW
 from hub.view.loop import GROUP, MOST_FENCED, TOPICS
 from hub.view.session import Fresh, Move
@@ -41,6 +41,15 @@ def test_a_view_that_starts_again_goes_on_where_the_store_is(scene):
     scene.settle(second)
     assert second.taken == 1
     assert scene.query.counts()["incident"]["leicestershire"]["received"] == 2
+
+
+def test_a_store_of_another_bus_is_refused_before_anything_is_missed(scene, store_url, tmp_path):
+    scene.publish("incident", *(incident(str(n)) for n in range(10)))
+    scene.settle(scene.view())
+    with stage(f"embedded://{tmp_path / 'other.db'}", store_url) as other:
+        other.publish("incident", incident("new"))
+        with pytest.raises(ConfigurationError, match="belongs to another bus"):
+            other.view().run(threading.Event())
 
 
 @pytest.mark.parametrize("told", [0, 1_000_000])
