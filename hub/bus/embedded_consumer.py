@@ -152,9 +152,9 @@ class EmbeddedConsumer:
                 if records:
                     self._read.append((tp, records))
                     wanted -= len(records)
+            self._turn.rotate(-1)  # also after enough: a long backlog holds up no other partition
             if wanted <= 0:
                 return True
-            self._turn.rotate(-1)
         self._seen_version = version  # everything is read, so nothing can come before the next commit
         return bool(self._read)
 
