@@ -2,6 +2,7 @@
 
 import signal
 import socket
+import sys
 import threading
 import time
 import traceback
@@ -22,6 +23,10 @@ log = structlog.get_logger()
 
 SERVE_PORT = 8080
 """Where the server listens unless told otherwise; the other processes take a free port."""
+
+_SWITCH_SECONDS = 0.0005
+"""How long a busy stage may keep the others of its process waiting: they give up the interpreter's
+lock with every row that SQLite takes or gives, and Python's own 5 ms each time adds up to minutes."""
 
 
 class Stage(Protocol):
@@ -60,6 +65,8 @@ class Process:
             self._threads.append(
                 threading.Thread(target=self._run, args=(name, stage), name=name, daemon=True)
             )
+        if len(stages) > 1:
+            sys.setswitchinterval(_SWITCH_SECONDS)
         for thread in self._threads:
             thread.start()
         if not stages:
