@@ -23,7 +23,7 @@ from connectors.source import Batch, Source
 from connectors.sources.stated import columns
 from connectors.window import Window
 from hub.bus.contract import Bus, Producer
-from hub.errors import HubError, TransientError
+from hub.errors import BadRecordError, FatalError, HubError, TransientError
 from hub.forces import Feed
 from hub.metrics import Metrics
 from hub.schema.codec import Codec
@@ -160,7 +160,13 @@ class Connector:
     def _open(self) -> Publisher:
         if self._producer is None:
             self._producer = self._bus.producer(f"{self._feed.force}.{self._feed.domain}.connector")
-        publisher = Publisher(self._feed, self._fields, self._bus, self._codec, self._producer)
+        try:
+            publisher = Publisher(self._feed, self._fields, self._bus, self._codec, self._producer)
+        except BadRecordError as error:
+            raise FatalError(
+                f"{self._feed}: what it published before cannot be read back, and without it versions would "
+                f"begin anew: {error}. Find who else writes to {self._feed.force}'s topics."
+            ) from error
         self._publisher = publisher
         self._tell_complete_to(publisher.positions.complete_to)
         return publisher

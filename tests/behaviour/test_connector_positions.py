@@ -223,3 +223,17 @@ def test_a_changed_source_stops_the_connector_and_says_so_in_the_metrics(bench):
 
     assert bench.stopped(feed) == 1
     assert len(bench.events(feed)) == 1
+
+
+def test_a_topic_that_holds_what_no_connector_wrote_stops_it_before_it_begins_versions_anew(bench):
+    feed = bench.feed()
+    bench.publish(feed, batch(row(1)))
+    stranger = bench.bus.producer("stranger")
+    stranger.begin()
+    stranger.send(feed.topic, b"key", b"no Avro")
+    stranger.commit()
+
+    with pytest.raises(FatalError, match=r"cannot be read back.*who else writes to leicestershire's topics"):
+        bench.publish(feed, batch(), batch(row(1, "2")))
+
+    assert bench.stopped(feed) == 1

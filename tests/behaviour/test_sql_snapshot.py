@@ -2,6 +2,7 @@
 
 import pytest
 
+from connectors.sources import open_source
 from tests.connecting import PEOPLE, Bench, Legacy, balanced, shape
 
 
@@ -98,8 +99,6 @@ def test_each_snapshot_proves_how_far_the_feed_is_complete(bench, legacy):
 
 
 def test_the_legacy_system_counts_its_own_rows(legacy, bench):
-    from connectors.sources import open_source
-
     feed = bench.feed("hr")
     source = open_source(feed, legacy.url, None)
 

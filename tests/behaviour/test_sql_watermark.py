@@ -2,6 +2,7 @@
 
 import pytest
 
+from connectors.sources import open_source
 from hub.errors import SourceChangedError
 from tests.connecting import INCIDENTS, Bench, Legacy, balanced, key, shape
 
@@ -107,6 +108,15 @@ def test_a_flag_is_a_deletion_and_taking_it_away_brings_the_row_back(bench, lega
         (2, True, True),
         (3, False, False),
     ]
+
+
+def test_the_legacy_system_counts_its_rows_without_those_flagged(bench, legacy):
+    for number, flag in ((1, 0), (2, 1), (3, None)):
+        legacy.incident(number, AT.format(1), IS_DELETED=flag)
+    source = open_source(bench.feed(), legacy.url, None)
+
+    assert source.count() == 2
+    source.close()
 
 
 def test_a_row_flagged_before_it_was_ever_seen_is_no_event(bench, legacy):
