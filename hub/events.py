@@ -42,13 +42,17 @@ def event_id(record: str, source_version: int, mapping_version: int | None = Non
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
-@lru_cache(maxsize=1024)  # changes of one second share their time
 def iso_micros(micros: int) -> str:
     """Write microseconds since 1970 UTC as RFC 3339 with a Z."""
     seconds, rest = divmod(micros, 1_000_000)
+    return f"{_iso_second(seconds)}.{rest:06}Z"
+
+
+@lru_cache(maxsize=4096)  # changes of one second share it
+def _iso_second(seconds: int) -> str:
     days, second = divmod(seconds, 86_400)
     date = dt.date.fromordinal(_EPOCH_ORDINAL + days)
-    return f"{date.isoformat()}T{second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}.{rest:06}Z"
+    return f"{date.isoformat()}T{second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}"
 
 
 def headers(
