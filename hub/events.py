@@ -42,6 +42,7 @@ def event_id(record: str, source_version: int, mapping_version: int | None = Non
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
+@lru_cache(maxsize=1024)  # the rows of one reading share their time
 def iso_micros(micros: int) -> str:
     """Write microseconds since 1970 UTC as RFC 3339 with a Z."""
     seconds, rest = divmod(micros, 1_000_000)
