@@ -42,7 +42,7 @@ def make_app(desk: Desk, registry: Registry, metrics: Metrics, *, local: bool) -
     """Make the server's app; `local` where no tokens are configured."""
     presenters = {name: Presenter(domain, desk.sharing) for name, domain in DOMAINS.items()}
     records = {name: Records(domain, presenters[name], desk) for name, domain in DOMAINS.items()}
-    document = describe(presenters)
+    document = describe(presenters, guarded=not local)
     routes: list[Route | Mount] = []
     for name, domain in DOMAINS.items():
         routes.append(Route(f"/{domain.path}", records[name].listing))

@@ -18,14 +18,16 @@ SIMPLE: dict[str, dict[str, Any]] = {
     "double": {"type": "number"},
     "boolean": {"type": "boolean"},
 }
-NUMBERS: dict[str, dict[str, Any]] = {
+FORMS: dict[str, dict[str, Any]] = {
+    "since": {"type": "string", "format": "date-time"},
+    "until": {"type": "string", "format": "date-time"},
     "limit": {"type": "integer", "minimum": 1, "maximum": 500},
     "deleted": {"type": "boolean"},
 }
 
 
-def describe(presenters: dict[str, Presenter]) -> dict[str, Any]:
-    """Make the whole document."""
+def describe(presenters: dict[str, Presenter], *, guarded: bool) -> dict[str, Any]:
+    """Make the whole document; `guarded` where tokens are asked for."""
     paths: dict[str, Any] = {
         "/freshness": _get(
             "Up to which source time each feed is known complete", {"type": "object"}, errors=("400", "401")
@@ -58,7 +60,7 @@ def describe(presenters: dict[str, Presenter]) -> dict[str, Any]:
             "schemas": schemas,
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
         },
-        "security": [{"bearer": []}],
+        "security": [{"bearer": []}] if guarded else [],
     }
 
 
@@ -84,7 +86,7 @@ def _paths(domain: Domain) -> dict[str, Any]:
     }
     listing = _get(f"{domain.title}, newest first", page, errors=("400", "401", "403"))
     listing["get"]["parameters"] = [
-        _query(name, doc, NUMBERS.get(name, {"type": "string"})) for name, doc in parameters(domain).items()
+        _query(name, doc, FORMS.get(name, {"type": "string"})) for name, doc in parameters(domain).items()
     ]
     single = _get(f"One of {domain.title.lower()}, with history", one, errors=("400", "401", "403", "404"))
     single["get"]["parameters"] = [

@@ -224,9 +224,9 @@ class View:
             if self._kept[partition] > ends[partition]:
                 raise ConfigurationError(
                     f"The store has taken {partition.topic}-{partition.partition} up to offset "
-                    f"{self._kept[partition]}, but on this bus it ends at {ends[partition]}: the store belongs to "
-                    "another bus, or the topic was made anew. Name the store's own bus, or run "
-                    "`alliance-hub rebuild`."
+                    f"{self._kept[partition]}, but on this bus it ends at {ends[partition]}: the store "
+                    "belongs to another bus, or the topic was made anew. Name the store's own bus, or "
+                    "run `alliance-hub rebuild`."
                 )
         for topic in TOPICS:
             self._tally.lag(topic, sum(max(0, ends[p] - self._kept[p]) for p in own if p.topic == topic))
