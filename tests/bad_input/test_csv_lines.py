@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from connectors.sources.encoded import means_itself
 from hub.errors import HubError
 from tests.drops import HEADER, Folder
 from tests.reading import changed, read_all
@@ -123,6 +124,14 @@ def test_in_an_encoding_of_several_bytes_a_letter_it_cannot_split_safely_is_not_
     folder.drop("INC_1.csv", b"1|01/11/2016|N|Jane\x81|x|\x81\x20", header=header)
     read = read_all(folder.source(changed(folder.feed, delimiter="|", encoding="shift_jis")))
     assert [each.raw for each in read.refused] == [None]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "safe"),
+    [("cp1252", True), ("utf-8", True), ("cp949", True), ("shift_jis", False), ("gb18030", False)],
+)
+def test_a_byte_is_taken_for_a_bar_only_where_it_can_be_nothing_else(encoding, safe):
+    assert means_itself(encoding, b"|") is safe
 
 
 @settings(deadline=None, max_examples=150)

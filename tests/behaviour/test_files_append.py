@@ -178,6 +178,17 @@ def test_what_was_read_long_ago_and_has_gone_is_forgotten(folder):
     assert names == ["INC_2.csv", "INC_3.csv"]
 
 
+def test_what_was_read_lately_and_has_gone_is_known_when_it_comes_again(folder):
+    file = folder.drop("INC_1.csv", b"1,01/11/2016,N,")
+    source = folder.source()
+    position = read_all(source).position
+    file.unlink()
+    folder.now += 80 * 86_400
+    position = read_all(source, position).position
+    folder.drop("INC_2.csv", b"1,01/11/2016,N,")
+    assert read_all(source, position).rows == []
+
+
 def test_a_folder_that_takes_long_to_list_is_not_listed_all_the_time(folder):
     class Slow:
         """A clock that goes on by a second whenever it is looked at."""
