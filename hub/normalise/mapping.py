@@ -15,22 +15,17 @@ from hub.domains import DOMAINS
 from hub.errors import BadRecordError, ConfigurationError
 from hub.events import record_id
 from hub.forces import SCHEMAS, Feed, Force
-from hub.normalise.alliance import HEAD, Node, read_row, read_schema
+from hub.normalise.alliance import Node, read_row, read_schema
 from hub.normalise.boundary import Boundary
-from hub.normalise.codes import Table
-from hub.normalise.flags import Flags, Row, Value, as_text
-from hub.normalise.lineage import Lineage
+from hub.normalise.code_tables import Table
+from hub.normalise.flags import Flags, Row, Value
+from hub.normalise.lineage import Ancestry, Lineage, RawEvent
 from hub.normalise.rule import Problem, Rule
 from hub.normalise.rules import RuleReader
 
 Envelope = Mapping[str, Any]
 Record = dict[str, Any]
 Make = Callable[[Envelope, str, int, int], Record]
-
-ENVELOPE_FIELDS = {
-    "id": "record_id", "force": "record_id", "system": "system", "source_key": "key",
-    "source_version": "source_version", "deleted": "deleted", "provenance": "read_at",
-}  # fmt: skip
 
 
 class Mapper:
@@ -48,7 +43,6 @@ class Mapper:
         self.tables: Mapping[str, Table] = reader.tables
         self.make: Make = _make(feed, alliance, reader)
         self._date_form = reader.date_form
-        self._rule_of = {leaf: rule for rule in reader.rules for leaf in rule.leaves}
         self._alliance = alliance
 
     def __call__(self, envelope: Envelope, topic: str, partition: int, offset: int) -> Record:
@@ -75,6 +69,11 @@ class Mapper:
                 return rule.written.get("codes")
         return None
 
+    @cached_property
+    def ancestry(self) -> Ancestry:
+        """Tells where each field comes from, on demand."""
+        return Ancestry(self.version, self._alliance, self.rules, self.tables, self._date_form)
+
     def lineage(
         self,
         field: str,
@@ -88,46 +87,7 @@ class Mapper:
         With the force's event the table rows that applied are named too. `KeyError` where the
         alliance record has no such field.
         """
-        node = self._alliance.find(field)
-        if node is None:
-            raise KeyError(field)
-        raw = (topic or self.feed.topic, partition, offset)
-        found: dict[int, Lineage] = {}
-        for leaf in node.leaves():
-            rule = self._rule_of.get(leaf)
-            if rule is None:
-                found[id(leaf)] = self._ruleless(leaf, raw)
-            elif id(rule) not in found:
-                found[id(rule)] = self._of_rule(rule, envelope, raw)
-        return list(found.values())
-
-    def _ruleless(self, leaf: str, raw: tuple[str, int | None, int | None]) -> Lineage:
-        top = leaf.split(".", maxsplit=1)[0]
-        source, by = ENVELOPE_FIELDS.get(top), "envelope" if top in HEAD else "blank"
-        return Lineage(leaf, (source,) if source else (), by, {}, None, (), self.version, *raw)
-
-    def _of_rule(
-        self, rule: Rule, envelope: Envelope | None, raw: tuple[str, int | None, int | None]
-    ) -> Lineage:
-        columns = tuple(node.column or node.name for node in rule.columns)
-        name = rule.written.get("codes")
-        table = self.tables.get(name) if name else None
-        rows = () if table is None or envelope is None else self._rows(rule, table, envelope["row"])
-        return Lineage(rule.target.path, columns, rule.by, dict(rule.written), name, rows, self.version, *raw)
-
-    def _rows(self, rule: Rule, table: Table, row: Row) -> tuple[Any, ...]:
-        value, day = rule.made.value(row, []), None
-        if on := rule.written.get("on"):
-            node, form = self._date_form(on)
-            date = form.date(as_text(row[node.name]).strip()[: form.width])
-            day = None if isinstance(date, str) else date.isoformat()
-        if isinstance(value, dict):
-            codes = [value["local"]]
-        elif isinstance(value, list):
-            codes = [item["local"] for item in value]
-        else:
-            codes = [as_text(row[rule.columns[0].name])]
-        return tuple(found for code in codes if (found := table.find(code, day)) is not None)
+        return self.ancestry.of(field, envelope, RawEvent(topic or self.feed.topic, partition, offset))
 
 
 def compile_mapping(feed: Feed, *, boundary: Boundary | None = None) -> Mapper:

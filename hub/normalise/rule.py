@@ -12,8 +12,8 @@ from hub.normalise.flags import Value
 
 if TYPE_CHECKING:
     from hub.normalise.boundary import Boundary
-    from hub.normalise.codes import Table
-    from hub.normalise.time import Form
+    from hub.normalise.code_tables import Table
+    from hub.normalise.forms import Form
 
 
 class RuleError(Exception):

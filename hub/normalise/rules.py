@@ -9,9 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from hub.forces import Feed
 from hub.normalise.alliance import Node
 from hub.normalise.boundary import Boundary
-from hub.normalise.codes import Table, load_table
+from hub.normalise.code_tables import Table, load_table
+from hub.normalise.forms import Form
 from hub.normalise.rule import Made, Options, Problem, Rule, RuleError, Site
-from hub.normalise.time import Form
 from hub.normalise.transforms import TRANSFORMS
 
 

@@ -11,8 +11,9 @@ from pydantic import Field
 
 from hub.normalise import codes, lists, place, time
 from hub.normalise.flags import Flags, Row, as_text, flag
+from hub.normalise.forms import Form
 from hub.normalise.rule import Made, Options, Site, Transform
-from hub.normalise.time import DateText, Form
+from hub.normalise.time import DateText
 
 _SCALARS = ("string", "int", "long", "float", "double", "boolean")
 

@@ -11,7 +11,7 @@ from connectors.standins.vocabulary import VOCABULARIES
 from hub.domains import DOMAINS
 from hub.errors import BadRecordError
 from hub.normalise.alliance import Node, read_row
-from hub.normalise.codes import load_table
+from hub.normalise.code_tables import load_table
 from hub.normalise.flags import PROBLEMS
 from hub.normalise.mapping import compile_mapping
 from hub.schema.codec import Codec
@@ -327,7 +327,7 @@ def test_lineage_names_columns_rule_table_row_version_and_raw_event():
     )[0]
     assert (grade.columns, grade.by, grade.table, grade.mapping_version) == (("GRADE",), "codes", "grade", 1)
     assert [(row.line, row.local, row.values["common"]) for row in grade.rows] == [(5, "3", "PRIORITY")]
-    assert (grade.raw_topic, grade.raw_partition, grade.raw_offset) == (TOPIC, PARTITION, OFFSET)
+    assert grade.raw == (TOPIC, PARTITION, OFFSET)
 
 
 def test_lineage_of_every_field_of_every_feed_can_be_told():

@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hub.normalise.flags import Flags
-from hub.normalise.time import Form, instants
+from hub.normalise.forms import Form, instants
 from tests.mapped import mapped
 
 LONDON = ZoneInfo("Europe/London")
