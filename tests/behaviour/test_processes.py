@@ -67,7 +67,7 @@ class Running:
         return httpx.get(self.address + path, **more)
 
     def metrics(self):
-        samples = {}
+        samples: dict[tuple[object, ...], float] = {}
         for family in text_string_to_metric_families(self.get("/metrics").text):
             samples |= {(s.name, *sorted(s.labels.items())): s.value for s in family.samples}
         return samples
