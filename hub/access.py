@@ -164,6 +164,4 @@ def require_tokens_off_loopback(host: str, tokens_file: Path | None) -> None:
     except ValueError:
         loopback = host == "localhost"
     if not loopback and tokens_file is None:
-        raise ConfigurationError(
-            f"Serving on '{host}' needs tokens: set tokens_file, or serve on 127.0.0.1."
-        )
+        raise ConfigurationError(f"Serving on '{host}' needs tokens: set tokens_file, or serve on 127.0.0.1.")
