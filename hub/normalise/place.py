@@ -7,6 +7,7 @@ rule's `accuracy_metres`, which states what is known of the source.
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ LIMITS = (700_000, 1_250_000)
 """East and north end of the British National Grid, in metres."""
 
 _LETTERS = "ABCDEFGHJKLMNOPQRSTUVWXYZ"  # the grid leaves I out
+_MOST_POINTS = 8192  # an incident changes a few times within minutes, and many share an address
 _METRES_PER_DEGREE = 132_500  # diagonal of one degree by one degree at 49.8° north, the widest in Britain
 _POINT = ("x", "y", "crs", "latitude", "longitude", "method", "accuracy_metres")
 _AREA = ("geographic_force", "geographic_force_basis", "geographic_force_near")
@@ -44,6 +46,7 @@ def to_wgs84() -> Convert:
     """Make a function from OSGB36 easting and northing to latitude and longitude; None outside the grid."""
     eastings, northings = np.zeros(1), np.zeros(1)  # ready arrays halve the cost of a call
 
+    @lru_cache(maxsize=_MOST_POINTS)
     def convert(easting: float, northing: float) -> tuple[float, float] | None:
         if not (0 <= easting < LIMITS[0] and 0 <= northing < LIMITS[1]):
             return None
@@ -59,6 +62,7 @@ def to_osgb36() -> Convert:
     """Make a function from a WGS84 latitude and longitude to easting and northing; None outside the grid."""
     longitudes, latitudes = np.zeros(1), np.zeros(1)
 
+    @lru_cache(maxsize=_MOST_POINTS)
     def convert(latitude: float, longitude: float) -> tuple[float, float] | None:
         if not (49 < latitude < 62 and -10 < longitude < 3):
             return None
