@@ -6,6 +6,7 @@ from enum import Enum
 
 class Outcome(Enum):
     BLANK = "blank and flagged: the record goes on, the bad field is empty with its local text and a flag"
+    BOTH = "kept and told: both instants that the text can mean are in the record"
     DEAD = "dead-lettered: the original bytes and the reason are kept, the good ones behind go on"
     WAITS = "waits: nothing is taken until it is whole, and the force is not fresh meanwhile"
     NOTHING = "brings nothing new: told once, harmless"
@@ -29,6 +30,9 @@ _XML = "bad_input/test_xml_pages.py::test_"
 _ANSWERS = "bad_input/test_feed_answers.py::test_"
 _FIELDS = "bad_input/test_mapping_values.py::test_"
 _EVENTS = "bad_input/test_mapping_events.py::test_"
+_DATABASE = "bad_input/test_database_sqlite.py::test_"
+_POSTGRES = "bad_input/test_database_postgres.py::test_"
+_VIEW = "bad_input/test_view_records.py::test_"
 _SNAPSHOTS = "behaviour/test_files_snapshot.py::test_"
 
 CASES = (
@@ -93,7 +97,7 @@ CASES = (
     ),
     # fields
     Case("a date that does not exist", Outcome.BLANK, f"{_FIELDS}a_date_that_does_not_exist_is_blank"),
-    Case("the hour repeated in October", Outcome.BLANK, f"{_FIELDS}the_repeated_hour_is_two_instants"),
+    Case("the hour repeated in October", Outcome.BOTH, f"{_FIELDS}the_repeated_hour_is_two_instants"),
     Case("the hour missing in March", Outcome.BLANK, f"{_FIELDS}the_missing_hour_is_blank_and_flagged"),
     Case("an unknown code", Outcome.BLANK, f"{_FIELDS}an_unknown_code_is_unknown_and_flagged"),
     Case("a coordinate at sea", Outcome.BLANK, f"{_FIELDS}a_coordinate_at_sea_is_blank_and_flagged"),
@@ -107,4 +111,30 @@ CASES = (
     Case("an Avro value of another schema", Outcome.DEAD, f"{_EVENTS}a_value_of_another_topics_schema"),
     Case("an event of 600 KB that is no Avro", Outcome.DEAD, f"{_EVENTS}of_a_large_event_the_head_is_kept"),
     Case("most of a window of events bad", Outcome.STOPPED, f"{_EVENTS}most_of_a_window_bad_leaves_the_feed"),
+    # databases
+    Case(
+        "a database that is down at start",
+        Outcome.RETRIED,
+        f"{_DATABASE}a_database_that_is_down_at_the_start",
+    ),
+    Case("a database that goes away midway", Outcome.RETRIED, f"{_DATABASE}a_database_that_goes_away_midway"),
+    Case("a connection that breaks", Outcome.RETRIED, f"{_POSTGRES}a_connection_that_breaks_is_made_again"),
+    Case("a column renamed before the start", Outcome.STOPPED, f"{_DATABASE}a_column_that_was_renamed_stops"),
+    Case("a column renamed midway", Outcome.STOPPED, f"{_DATABASE}a_column_renamed_while_reading_stops"),
+    Case("a table that is gone", Outcome.STOPPED, f"{_DATABASE}a_table_that_is_gone_stops_the_source"),
+    Case("a right that is missing", Outcome.STOPPED, f"{_POSTGRES}a_right_that_is_missing_is_named"),
+    Case(
+        "a database text that is no text", Outcome.DEAD, f"{_DATABASE}text_that_is_no_text_is_a_dead_letter"
+    ),
+    Case(
+        "a database row without a key", Outcome.DEAD, f"{_DATABASE}rows_without_a_key_are_dead_letters_once"
+    ),
+    # the view and the bus
+    Case("an alliance value that cannot be read", Outcome.DEAD, f"{_VIEW}a_value_is_set_aside"),
+    Case("most of a window of alliance values bad", Outcome.STOPPED, f"{_VIEW}most_of_a_window_bad_stops"),
+    Case(
+        "a full disk on the embedded bus",
+        Outcome.RETRIED,
+        "behaviour/test_embedded_file.py::test_a_full_disk_is_said_and_writes_nothing_by_half",
+    ),
 )
