@@ -9,12 +9,15 @@ from hub.errors import BadRecordError
 from hub.metrics import Metrics
 from hub.normalise.dead_letters import dead_letter, dead_letter_key, dead_letter_topic
 from hub.normalise.flags import Flags
-from hub.normalise.mapping import Mapper
+from hub.normalise.mapping import Envelope, Mapper
 from hub.normalise.step import Step
 from hub.normalise.window import Window
 from hub.schema.codec import Codec
 
 STAGE = "normalise"
+
+Event = Envelope | BadRecordError | None
+"""An event as read: its envelope, why it cannot be read, or None for an erasure."""
 
 
 @dataclass(slots=True)
@@ -50,32 +53,48 @@ class Lane:
     def send(self, producer: Producer, run: Iterable[Received], counted_to: int) -> Outcome:
         """Send what becomes of these records. `SourceChangedError` where most are bad (invariant 7)."""
         outcome = Outcome()
-        for received in run:
-            try:
-                made = self._step(received)
-            except BadRecordError as error:
-                self._bury(producer, received, error)
-                dead = True
-            else:
-                self._window.good()
-                producer.send(
-                    self._step.topic,
-                    received.key,
-                    made.value,
-                    made.headers,
-                    partition=received.partition if self._keeps_partition else None,
-                    timestamp=received.timestamp,
-                )
-                outcome.flags += made.flags
-                dead = False
+        for received, event in self._read(run):
+            sent = self._pass_on(producer, received, event, outcome.flags)
             outcome.next_offset = received.offset + 1
             if received.offset < counted_to:
                 outcome.again += 1
-            elif dead:
-                outcome.dead_lettered += 1
-            else:
+            elif sent:
                 outcome.normalised += 1
+            else:
+                outcome.dead_lettered += 1
         return outcome
+
+    def _read(self, run: Iterable[Received]) -> list[tuple[Received, Event]]:
+        """Decode all, or say why not, and tell the mapping what comes."""
+        read: list[tuple[Received, Event]] = []
+        for received in run:
+            try:
+                read.append((received, self._step.read(received)))
+            except BadRecordError as error:
+                read.append((received, error))
+        self._step.ahead([event for _, event in read if isinstance(event, dict)])
+        return read
+
+    def _pass_on(self, producer: Producer, received: Received, event: Event, flags: Flags) -> bool:
+        """Map and send an event; False where it is set aside instead."""
+        try:
+            if isinstance(event, BadRecordError):
+                raise event
+            made = self._step.make(received, event)
+        except BadRecordError as error:
+            self._bury(producer, received, error)
+            return False
+        self._window.good()
+        producer.send(
+            self._step.topic,
+            received.key,
+            made.value,
+            made.headers,
+            partition=received.partition if self._keeps_partition else None,
+            timestamp=received.timestamp,
+        )
+        flags += made.flags
+        return True
 
     def count(self, outcome: Outcome) -> None:
         """Tell the metrics, once what they tell of is durable."""

@@ -79,11 +79,9 @@ def osgb36(options: GridOptions, site: Site) -> Made:
     accuracy, convert = _radius(options.precision_metres, options), to_wgs84()
 
     def read(easting: Any, northing: Any) -> Point | str:
-        x, y = _number(easting), _number(northing)
-        if x is None or y is None:
-            return "not_a_number"
+        x, y = float(easting), float(northing)
         found = convert(x, y)
-        return (x, y, x, y, *found, accuracy) if found else "outside_grid"
+        return (x, y, x, y, *found, accuracy) if found else _outside(x, y)
 
     return _pair(read, site, OSGB36, "ostn15")
 
@@ -93,16 +91,18 @@ def wgs84(options: PlaceOptions, site: Site) -> Made:
     convert = to_osgb36()
 
     def read(latitude: Any, longitude: Any) -> Point | str:
-        y, x = _number(latitude), _number(longitude)
-        if x is None or y is None:
-            return "not_a_number"
+        y, x = float(latitude), float(longitude)
         found = convert(y, x)
         if found is None:
-            return "outside_grid"
+            return _outside(x, y)
         decimals = min(_decimals(latitude), _decimals(longitude))
         return (x, y, *found, y, x, _radius(_METRES_PER_DEGREE / math.sqrt(2) / 10**decimals, options))
 
     return _pair(read, site, WGS84, "as_given")
+
+
+def _outside(x: float, y: float) -> str:
+    return "not_a_number" if math.isnan(x) or math.isnan(y) else "outside_grid"
 
 
 def grid_reference(options: PlaceOptions, site: Site) -> Made:
@@ -149,17 +149,23 @@ def _pair(read: Callable[[Any, Any], Point | str], site: Site, crs: str, method:
 
     def value(row: Row, flags: Flags) -> dict[str, Any]:
         a, b = row[first], row[second]
-        if is_blank(a) or is_blank(b):
-            if not (is_blank(a) and is_blank(b)):
-                flags.append(flag(site.target.path, "half_a_coordinate", f"{as_text(a)}, {as_text(b)}"))
-            return without.copy()
-        point = read(a, b)
-        if isinstance(point, str):
-            flags.append(flag(site.target.path, point, f"{a}, {b}"))
-            return without.copy()
-        return finish(point, flags)
+        try:
+            point = read(a, b)
+        except (TypeError, ValueError, OverflowError):
+            point = _unread(a, b)
+        if not isinstance(point, str):
+            return finish(point, flags)
+        if point:
+            flags.append(flag(site.target.path, point, f"{as_text(a)}, {as_text(b)}"))
+        return without.copy()
 
     return Made(value, _fills(site), whole=True)
+
+
+def _unread(a: Any, b: Any) -> str:
+    """Why two values are no coordinate; "" where none was stated."""
+    blanks = is_blank(a) + is_blank(b)
+    return ("not_a_number", "half_a_coordinate", "")[blanks]
 
 
 def _fills(site: Site) -> tuple[str, ...]:
@@ -198,14 +204,6 @@ def _finisher(site: Site, crs: str, method: str) -> tuple[Finish, dict[str, Any]
 def _radius(size: float, options: PlaceOptions) -> float:
     """Radius of a square of `size` metres, upwards to a decimetre."""
     return max(options.accuracy_metres, math.ceil(size * math.sqrt(2) * 10 - 1e-6) / 10)
-
-
-def _number(value: Any) -> float | None:
-    try:
-        number = float(value)
-    except (ValueError, OverflowError):
-        return None
-    return number if -1e9 < number < 1e9 else None  # neither NaN nor infinite
 
 
 def _decimals(value: Any) -> int:

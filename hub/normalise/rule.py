@@ -1,6 +1,6 @@
 """What a transform is: options that are checked at start, and a function made once from them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from hub.normalise.alliance import Node
-from hub.normalise.flags import Value
+from hub.normalise.flags import Row, Value
 
 if TYPE_CHECKING:
     from hub.normalise.boundary import Boundary
@@ -79,13 +79,15 @@ class Made:
 
     `text_of` names the column where the value is nothing but that column's text, blank for
     null: the mapper then takes it without a call. `whole` says that the value is a record of
-    its own with every field of the target, those that it does not fill blank.
+    its own with every field of the target, those that it does not fill blank. `ahead` is told
+    of many rows before `value` is asked for each: it may do at once what costs more one by one.
     """
 
     value: Value
     fills: tuple[str, ...] = ()
     text_of: str | None = None
     whole: bool = False
+    ahead: Callable[[Sequence[Row]], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from hub.domains import DOMAINS
 from hub.errors import BadRecordError
 from hub.events import event_id, headers
 from hub.normalise.flags import Flags
-from hub.normalise.mapping import Mapper, Record
+from hub.normalise.mapping import Envelope, Mapper, Record
 from hub.schema.codec import Codec
 
 _ROOM_FOR_KEY_AND_HEADERS = 64 * 1024
@@ -31,24 +31,27 @@ class Step:
         self.topic = domain.topic
         self._decode = codec.decoder(feed.topic)
         self._map = mapper.make
+        self.ahead = mapper.ahead
         self._encode = codec.encoder(domain.topic)
         self._mapping_version = mapper.version
         self._source = f"/alliance/{feed.force}/{feed.domain}".encode()
         self._kind = domain.topic.encode()
 
-    def __call__(self, received: Received) -> Made:
-        """Raise `BadRecordError` where a record has no key, no owner or cannot be read."""
+    def read(self, received: Received) -> Envelope | None:
+        """Decode an event; None for an erasure. `BadRecordError` where it has no key or cannot be read."""
         if received.key is None:
             raise BadRecordError("The event has no key on the bus, so its order is unknown.")
-        if received.value is None:
-            # An erasure: it passes on as it came.
+        return None if received.value is None else self._decode(received.value)
+
+    def make(self, received: Received, envelope: Envelope | None) -> Made:
+        """Make what is sent on, an erasure as it came. `BadRecordError` where a record has no owner."""
+        if envelope is None:
             return Made(None, (), [])
-        record = self.record(received)
+        record = self.map(received, envelope)
         return Made(self.encode(record), self._headers(received, record), record["flags"])
 
-    def record(self, received: Received) -> Record:
-        """Decode and map. A mapping that fails on a row is a defect; the row is kept, the others go on."""
-        envelope = self._decode(received.value)
+    def map(self, received: Received, envelope: Envelope) -> Record:
+        """A mapping that fails on a row is a defect; the row is kept, the others go on."""
         try:
             return self._map(envelope, received.topic, received.partition, received.offset)
         except BadRecordError:
