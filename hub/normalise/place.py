@@ -6,23 +6,18 @@ rule's `accuracy_metres`, which states what is known of the source.
 """
 
 import math
-from collections.abc import Callable
-from functools import lru_cache
+from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-from convertbng.cutil import convert_osgb36_to_ll, convert_to_osgb36
 from pydantic import Field
 
 from hub.normalise.flags import Flags, Row, as_text, flag, is_blank
+from hub.normalise.grid import Conversion, Pair, to_osgb36, to_wgs84
 from hub.normalise.rule import Made, Options, Site, Transform
 
 OSGB36, WGS84 = "EPSG:27700", "EPSG:4326"
-LIMITS = (700_000, 1_250_000)
-"""East and north end of the British National Grid, in metres."""
 
 _LETTERS = "ABCDEFGHJKLMNOPQRSTUVWXYZ"  # the grid leaves I out
-_MOST_POINTS = 8192  # an incident changes a few times within minutes, and many share an address
 _METRES_PER_DEGREE = 132_500  # diagonal of one degree by one degree at 49.8° north, the widest in Britain
 _POINT = ("x", "y", "crs", "latitude", "longitude", "method", "accuracy_metres")
 _AREA = ("geographic_force", "geographic_force_basis", "geographic_force_near")
@@ -39,41 +34,6 @@ class GridOptions(PlaceOptions):
     precision_metres: float = Field(1.0, gt=0)
 
 
-Convert = Callable[[float, float], tuple[float, float] | None]
-
-
-def to_wgs84() -> Convert:
-    """Make a function from OSGB36 easting and northing to latitude and longitude; None outside the grid."""
-    eastings, northings = np.zeros(1), np.zeros(1)  # ready arrays halve the cost of a call
-
-    @lru_cache(maxsize=_MOST_POINTS)
-    def convert(easting: float, northing: float) -> tuple[float, float] | None:
-        if not (0 <= easting < LIMITS[0] and 0 <= northing < LIMITS[1]):
-            return None
-        eastings[0], northings[0] = easting, northing
-        longitudes, latitudes = convert_osgb36_to_ll(eastings, northings)
-        latitude: float = latitudes.item()
-        return (latitude, longitudes.item()) if latitude == latitude else None  # noqa: PLR0124  # not NaN
-
-    return convert
-
-
-def to_osgb36() -> Convert:
-    """Make a function from a WGS84 latitude and longitude to easting and northing; None outside the grid."""
-    longitudes, latitudes = np.zeros(1), np.zeros(1)
-
-    @lru_cache(maxsize=_MOST_POINTS)
-    def convert(latitude: float, longitude: float) -> tuple[float, float] | None:
-        if not (49 < latitude < 62 and -10 < longitude < 3):
-            return None
-        longitudes[0], latitudes[0] = longitude, latitude
-        eastings, northings = convert_to_osgb36(longitudes, latitudes)
-        easting, northing = eastings.item(), northings.item()
-        return (easting, northing) if 0 <= easting < LIMITS[0] and 0 <= northing < LIMITS[1] else None
-
-    return convert
-
-
 def osgb36(options: GridOptions, site: Site) -> Made:
     """Compile the reading of an easting and a northing in metres."""
     accuracy, convert = _radius(options.precision_metres, options), to_wgs84()
@@ -83,7 +43,7 @@ def osgb36(options: GridOptions, site: Site) -> Made:
         found = convert(x, y)
         return (x, y, x, y, *found, accuracy) if found else _outside(x, y)
 
-    return _pair(read, site, OSGB36, "ostn15")
+    return _pair(read, convert, site, OSGB36, "ostn15")
 
 
 def wgs84(options: PlaceOptions, site: Site) -> Made:
@@ -98,7 +58,7 @@ def wgs84(options: PlaceOptions, site: Site) -> Made:
         decimals = min(_decimals(latitude), _decimals(longitude))
         return (x, y, *found, y, x, _radius(_METRES_PER_DEGREE / math.sqrt(2) / 10**decimals, options))
 
-    return _pair(read, site, WGS84, "as_given")
+    return _pair(read, convert, site, WGS84, "as_given")
 
 
 def _outside(x: float, y: float) -> str:
@@ -120,30 +80,42 @@ def grid_reference(options: PlaceOptions, site: Site) -> Made:
             return without.copy()
         return finish(point, flags)
 
-    return Made(value, _fills(site), whole=True)
+    def ahead(rows: Sequence[Row]) -> None:
+        corners = (_corner(text) for row in rows if (text := row[column]))
+        convert.ahead(corner[:2] for corner in corners if corner is not None)
+
+    return Made(value, _fills(site), whole=True, ahead=ahead)
 
 
-def _square(text: str, options: PlaceOptions, convert: Convert) -> Point | str:
+def _square(text: str, options: PlaceOptions, convert: Conversion) -> Point | str:
     """The south-west corner of a reference's square; its size is the accuracy."""
+    corner = _corner(text)
+    if corner is None:
+        return "not_a_number"
+    x, y, size = corner
+    found = convert(x, y)
+    return (x, y, x, y, *found, _radius(size, options)) if found else "outside_grid"
+
+
+def _corner(text: str) -> tuple[float, float, int] | None:
+    """Easting, northing and size of a reference's square."""
     compact = "".join(text.split()).upper()
     letters, digits = compact[:2], compact[2:]
     if len(letters) < 2 or any(each not in _LETTERS for each in letters):
-        return "not_a_number"
+        return None
     if len(digits) % 2 or len(digits) > 10 or not (digits.isascii() and (digits.isdigit() or not digits)):
-        return "not_a_number"
+        return None
     first, second = (_LETTERS.index(each) for each in letters)
     half = len(digits) // 2
     size = 10 ** (5 - half)
     easting = ((first - 2) % 5 * 5 + second % 5) * 100_000 + int(digits[:half] or 0) * size
     northing = (19 - first // 5 * 5 - second // 5) * 100_000 + int(digits[half:] or 0) * size
-    found = convert(easting, northing)
-    if found is None:
-        return "outside_grid"
-    x, y = float(easting), float(northing)
-    return (x, y, x, y, *found, _radius(size, options))
+    return float(easting), float(northing), size
 
 
-def _pair(read: Callable[[Any, Any], Point | str], site: Site, crs: str, method: str) -> Made:
+def _pair(
+    read: Callable[[Any, Any], Point | str], convert: Conversion, site: Site, crs: str, method: str
+) -> Made:
     first, second = site.several(2, "string", "int", "long", "float", "double")
     finish, without = _finisher(site, crs, method)
 
@@ -159,7 +131,18 @@ def _pair(read: Callable[[Any, Any], Point | str], site: Site, crs: str, method:
             flags.append(flag(site.target.path, point, f"{as_text(a)}, {as_text(b)}"))
         return without.copy()
 
-    return Made(value, _fills(site), whole=True)
+    def ahead(rows: Sequence[Row]) -> None:
+        points = (_numbers(row[first], row[second]) for row in rows)
+        convert.ahead(point for point in points if point is not None)
+
+    return Made(value, _fills(site), whole=True, ahead=ahead)
+
+
+def _numbers(first: Any, second: Any) -> Pair | None:
+    try:
+        return float(first), float(second)
+    except (TypeError, ValueError, OverflowError):
+        return None
 
 
 def _unread(a: Any, b: Any) -> str:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hub.config import BoundarySettings
 from hub.errors import ConfigurationError
 from hub.normalise.boundary import Boundary, load_boundary
-from hub.normalise.place import to_osgb36, to_wgs84
+from hub.normalise.grid import to_osgb36, to_wgs84
 from tests.mapped import BUILT_IN, built_in, compiled, event, feed, mapped
 
 # Ordnance Survey, OSTN15 developer pack, test points: ETRS89 latitude, longitude; OSGB36 easting, northing.
@@ -36,6 +36,15 @@ def test_ordnance_surveys_own_test_points_are_met_to_the_millimetre(
 ):
     assert to_wgs84()(easting, northing) == pytest.approx((latitude, longitude), abs=MILLIMETRE_IN_DEGREES)
     assert to_osgb36()(latitude, longitude) == pytest.approx((easting, northing), abs=0.0011)
+
+
+def test_points_told_ahead_come_out_as_one_by_one():
+    points = [(easting, northing) for *_, easting, northing in TEST_POINTS]
+    outside = [(0.0, 0.0), (-1.0, 5.0), (700_000.0, 100.0), (1.0, 1_249_999.0)]
+    told, alone = to_wgs84(), to_wgs84()
+    told.ahead([*points, *outside, *points])
+    assert [told(*point) for point in points + outside] == [alone(*point) for point in points + outside]
+    assert None not in [told(*point) for point in points]
 
 
 def incident(force: str, **columns: Any) -> tuple[dict[str, Any], list[dict[str, str]]]:

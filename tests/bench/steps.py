@@ -3,11 +3,11 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
-from itertools import cycle
 from pathlib import Path
 from typing import Any
 
 from hub.bus import open_bus
+from hub.bus.contract import Received
 from hub.cli.parts import Parts
 from hub.config import SourceSettings, load_settings
 from hub.normalise.mapping import compile_mapping
@@ -15,7 +15,10 @@ from hub.normalise.step import Step
 from tests.bench.content import FORCE, fill
 from tests.bench.figures import Figure
 
-_RECORDS = 5000
+_RECORDS = 20_000
+"""More than what is kept of places and times, so that going through them again finds nothing."""
+
+_BATCH = 1000
 
 
 def measure(folder: Path, seconds: float) -> Iterator[Figure]:
@@ -25,14 +28,23 @@ def measure(folder: Path, seconds: float) -> Iterator[Figure]:
     events = list(parts.bus.read_all(feed.topic))
     mapper = compile_mapping(feed)
     step = Step(mapper, parts.codec)
+
+    def whole(events: list[Received]) -> None:
+        """As the normaliser does with what it polled."""
+        envelopes = [step.read(event) for event in events]
+        step.ahead([envelope for envelope in envelopes if envelope])
+        for event, envelope in zip(events, envelopes, strict=True):
+            step.make(event, envelope)
+
     encode = parts.codec.encoder("alliance.incident.v1")
     decode = parts.codec.decoder(feed.topic)
     envelopes = [(decode(e.value), e.topic, e.partition, e.offset) for e in events]
-    records = [step.record(event) for event in events]
+    records = [mapper.make(*each) for each in envelopes]
     yield _timed("decode a force's event", decode, [(e.value,) for e in events], seconds)
     yield _timed("map", mapper.make, envelopes, seconds)
     yield _timed("encode an alliance record", encode, [(record,) for record in records], seconds)
-    yield _timed("whole normalise step", step, [(event,) for event in events], seconds)
+    batches = [(events[at : at + _BATCH],) for at in range(0, len(events), _BATCH)]
+    yield _timed("whole normalise step", whole, batches, seconds, each=_BATCH)
     parts.close()
 
 
@@ -53,15 +65,16 @@ def _published(folder: Path) -> Parts:
     return parts
 
 
-def _timed(name: str, work: Callable[..., Any], arguments: list[tuple[Any, ...]], seconds: float) -> Figure:
-    for each in arguments:
-        work(*each)
+def _timed(
+    name: str, work: Callable[..., Any], arguments: list[tuple[Any, ...]], seconds: float, *, each: int = 1
+) -> Figure:
+    """Call `work` again and again, each time for so many records."""
+    for given in arguments:
+        work(*given)
     count, began, cpu = 0, time.monotonic(), time.process_time()
-    for chunk in cycle([arguments]):
-        for each in chunk:
-            work(*each)
-        count += len(chunk)
-        if time.monotonic() - began >= seconds:
-            break
+    while time.monotonic() - began < seconds:
+        for given in arguments:
+            work(*given)
+        count += len(arguments) * each
     spent = time.process_time() - cpu
     return Figure(name, count, time.monotonic() - began, {"CPU": spent / count * 1e6})
