@@ -17,10 +17,11 @@ from hub.view.session import Database, Fresh, Kept, Move
 from hub.view.tables import CURRENT, HISTORY
 
 PRAGMAS = (
+    "PRAGMA page_size=8192",  # of a new file; an eighth less work a record than with 4096
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",  # invariant 8
     "PRAGMA busy_timeout=10000",
-    "PRAGMA wal_autocheckpoint=4000",
+    "PRAGMA wal_autocheckpoint=2000",
     "PRAGMA journal_size_limit=67108864",
     "PRAGMA cache_size=-32768",
 )
