@@ -56,7 +56,7 @@ def test_the_search_finds_what_is_shared(run):
     state, _, _ = run
     found = where(state, SHARED)
     assert {"leicestershire.incident.v1", "alliance.incident.v1", "bus.db", "view.db"} <= found
-    assert where(state, "|Police Officer|") >= {"nottinghamshire.hr.v1.dlq"}  # a row refused as a whole
+    assert where(state, "|Substantive|") >= {"nottinghamshire.hr.v1.dlq"}  # a row refused as a whole
 
 
 def test_every_planted_value_stands_in_a_legacy_system(run):
