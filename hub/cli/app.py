@@ -12,6 +12,7 @@ from hub.cli.parts import Parts
 from hub.cli.process import Process, Stage, start_all, start_server
 from hub.cli.removals import removals_app
 from hub.cli.schemas import schemas_app
+from hub.cli.token import token
 from hub.cli.topics import topics_app
 from hub.config import Settings
 
@@ -101,6 +102,7 @@ def _connect(settings: Settings) -> tuple[Bus, list[TopicSpec]]:
 
 
 app.command("demo")(demo)
+app.command("token")(token)
 app.add_typer(topics_app(_connect), name="topics")
 app.add_typer(removals_app, name="removals")
 app.add_typer(schemas_app(lambda settings: Parts(settings).forces), name="schemas")

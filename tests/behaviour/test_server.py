@@ -1,7 +1,10 @@
 """The HTTP server, asked over real HTTP."""
 
 import json
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +16,7 @@ from tests.behaviour.server import TOKENS, running, write_tokens
 from tests.view_records import T0, incident, staff
 
 SECOND = 1_000_000
+PROGRAM = str(Path(sys.executable).with_name("alliance-hub"))
 
 
 @pytest.fixture
@@ -290,6 +294,20 @@ def test_a_token_that_has_expired_is_refused(tmp_path):
     file.write_text(file.read_text().replace("roles =", "expires = 2020-01-01\nroles ="))
     with running(tmp_path, tokens_file=file) as server:
         assert {server.get("/incidents", token).status_code for token in TOKENS} == {401}
+
+
+def test_a_token_made_on_the_command_line_is_taken(tmp_path):
+    made = subprocess.run(
+        [PROGRAM, "token", "room", "--role", "leicestershire=control_room", "--expires", "2099-12-31"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    file = tmp_path / "tokens.toml"
+    file.write_text(made.stdout)
+    with running(tmp_path, tokens_file=file) as server:
+        server.apply("incident", an_incident("l"), an_incident("n", force="nottinghamshire"))
+        assert ids(server.get("/incidents", made.stderr.split()[-1])) == ["l"]
 
 
 def test_every_problem_of_the_tokens_file_is_told_at_once(tmp_path):
