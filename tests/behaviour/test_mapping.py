@@ -376,6 +376,7 @@ CODEC = Codec(load_registry(built_in()))
 def test_whatever_a_row_holds_it_is_mapped_and_fits_the_alliances_schema(of, data):
     columns = read_row(of.schema)
     row = event(of, **{name: data.draw(values_of(node), label=name) for name, node in columns.items()})
+    mapper(of.force, of.domain).ahead([row])
     record = mapper(of.force, of.domain)(row, TOPIC, PARTITION, OFFSET)
     topic = DOMAINS[of.domain].topic
     assert CODEC.decoder(topic)(CODEC.encoder(topic)(record)) == record
