@@ -32,7 +32,7 @@ def _adopt_standard_logging(
     shared: list[structlog.types.Processor], renderer: structlog.types.Processor
 ) -> None:
     """Write the libraries' warnings in the same form; their chatter is dropped."""
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _StandardError()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
@@ -43,3 +43,10 @@ def _adopt_standard_logging(
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     logging.getLogger("kafka").setLevel(logging.ERROR)
+
+
+class _StandardError(logging.Handler):
+    """Writes to what standard error is now, which may not be what it was at the start."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        sys.stderr.write(self.format(record) + "\n")

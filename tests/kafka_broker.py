@@ -8,6 +8,7 @@ Java 17 and Maven           deploy/kafka, one node on a free port with its data 
 import atexit
 import os
 import shutil
+import socket
 import tempfile
 import time
 from collections.abc import Mapping
@@ -61,6 +62,8 @@ def _in_docker() -> tuple[str | None, str]:
     import docker
     from docker.errors import DockerException
 
+    if not _daemon_listens():
+        return None, "(no daemon answers now)"
     try:
         client = docker.from_env(timeout=5)
         client.ping()
@@ -74,6 +77,15 @@ def _in_docker() -> tuple[str | None, str]:
         return None, f"({error})"
     finally:
         client.close()
+
+
+def _daemon_listens() -> bool:
+    """Look before asking: the Docker client leaks its socket where nobody listens."""
+    host = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
+    if not host.startswith("unix://"):
+        return True
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(host.removeprefix("unix://")) == 0
 
 
 def _arrives(client, image) -> bool:
