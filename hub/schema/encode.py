@@ -86,7 +86,7 @@ class _Writers:
         }  # fmt: skip
 
     def define(self, name: str, argument: str, lines: Sequence[str]) -> Any:
-        source = "\n    ".join((f"def {name}({argument}):", *lines))
+        source = "\n    ".join((f"def {name}({argument}):", "z = refuse", *lines))
         exec(compile(source, f"<avro {name}>", "exec"), self._scope)  # noqa: S102  # see the module's docstring
         return self._scope[name]
 
@@ -104,6 +104,13 @@ class _Writers:
                 lines.append(f"if x is None: {name}n = b'\\0'; {name} = b''")
                 lines.append(f"else: {name} = x.encode(); {name}n = PRESENT[len({name})]")
                 parts += [f"{name}n", name]
+            case "union" if list(map(self._simple, resolved)) == ["null", "long"]:
+                # Of two instants in a row the second is often the same object: it is encoded once.
+                name = self._new("b")
+                lines.append(f"y = {value}")
+                lines.append("if y is not z: z = y; zn = b'\\0' if y is None else b'\\2' + long(y)")
+                lines.append(f"{name} = zn")
+                parts.append(name)
             case "record" if full not in self._open:
                 self._open.append(full)
                 record = self._new("r")
