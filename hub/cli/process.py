@@ -1,5 +1,6 @@
 """Runs stages, each in a thread, with one HTTP port for the process, until told to stop."""
 
+import gc
 import signal
 import socket
 import sys
@@ -65,6 +66,9 @@ class Process:
             self._threads.append(
                 threading.Thread(target=self._run, args=(name, stage), name=name, daemon=True)
             )
+        # What is built by now stays; of what comes and goes with a batch nearly nothing is a cycle.
+        gc.freeze()
+        gc.set_threshold(20_000, 20, 50)
         if len(stages) > 1:
             sys.setswitchinterval(_SWITCH_SECONDS)
         for thread in self._threads:
