@@ -15,6 +15,7 @@ _TIME_STEPS = 1000
 """A version by time is the instant in microseconds times this, plus the order read within it."""
 
 NO_KEY = "The row states no key; mend it in the source."
+KEY_TWICE = "The key stands twice in this snapshot, with different content; the first row is taken."
 
 
 class Change(NamedTuple):
@@ -99,6 +100,7 @@ class Changes:
         """Sort the rows of a batch into changes, unchanged ones and dead letters, in order."""
         self._state.in_snapshot(batch.snapshot)
         keys = [row.key for row in batch.rows if row.key is not None]
+        taken = self._state.seen(keys) if batch.one_a_key else set()
         self._state.see(keys)
         if batch.keys_only:
             return Found()
@@ -110,10 +112,14 @@ class Changes:
                 refused[place] = _dead(row, refused.values())
             elif row.key is None:
                 refused[place] = _dead(as_refused(row, NO_KEY), refused.values())
+            elif row.key in taken and self._differs(row, known.get(row.key)):
+                refused[place] = _dead(as_refused(row, KEY_TWICE), refused.values())
             elif (change := self._change(row, row.key, known, batch)) is None:
                 found.unchanged += 1
             else:
                 found.changes.append(change)
+            if batch.one_a_key and row.key is not None and place not in refused:
+                taken.add(row.key)
         self._set_aside(found, refused, len(batch.rows))
         return found
 
@@ -137,6 +143,9 @@ class Changes:
             return None
         known[key] = new = Known(version, digest, row.removed)
         return Change(row, key, new)
+
+    def _differs(self, row: Row, old: Known | None) -> bool:
+        return old is None or old.hash != self._hash(row.values, row.absent, row.removed)
 
     def _set_aside(self, found: Found, refused: Mapping[int, Dead], rows: int) -> None:
         """Keep what lies in the dead letters already out: a row read twice is set aside once."""

@@ -75,6 +75,9 @@ class Batch:
     `current` says that the rows are what the source holds now (a query), not a log that may
     repeat older ones: changed content is then always a new version.
 
+    `one_a_key` says that a snapshot may hold each key once only: another row of the same key
+    is a dead letter, where it says something else, and the first one is taken.
+
     An empty batch means that nothing changed.
     """
 
@@ -87,6 +90,7 @@ class Batch:
     snapshot_ends: bool = False
     keys_only: bool = False
     current: bool = False
+    one_a_key: bool = False
     notes: Sequence[str] = ()
 
 

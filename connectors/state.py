@@ -98,6 +98,18 @@ class State:
     def end_snapshot(self) -> None:
         self._snapshot = None
 
+    def seen(self, keys: Sequence[str]) -> set[str]:
+        """Those of these keys that the snapshot under way has held already."""
+        if self._snapshot is None:
+            return set()
+        found: set[str] = set()
+        for chunk in _chunks(keys):
+            rows = self._execute(
+                f"select key from known where seen = {self._serial} and key in ({_marks(chunk)})", chunk
+            )
+            found.update(key for (key,) in rows)
+        return found
+
     def see(self, keys: Sequence[str]) -> None:
         """Mark keys as read in the snapshot under way, if there is one."""
         if self._snapshot is None:

@@ -160,6 +160,7 @@ class FilesSource:
             other_force=made.other_force,
             snapshot=snapshot,
             snapshot_ends=ends,
+            one_a_key=snapshot is not None,
             notes=notes,
         )
 

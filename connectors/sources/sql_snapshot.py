@@ -84,6 +84,7 @@ class SnapshotReader:
             snapshot=name,
             snapshot_ends=last,
             current=True,
+            one_a_key=True,
         )
 
     def _read_all(self) -> Generator[Page]:

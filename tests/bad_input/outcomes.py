@@ -69,6 +69,11 @@ CASES = (
         "an extract without its trailer", Outcome.WAITS, f"{_SNAPSHOTS}an_extract_without_its_trailer_waits"
     ),
     Case("an extract cut short", Outcome.STOPPED, f"{_SNAPSHOTS}a_trailer_that_counts_otherwise_stops"),
+    Case(
+        "a key twice in an extract",
+        Outcome.DEAD,
+        "behaviour/test_connector_removals.py::test_of_a_key_twice_in_a_snapshot",
+    ),
     Case("a row of no known force", Outcome.DEAD, f"{_SNAPSHOTS}the_feed_that_claims_them_refuses_rows"),
     # feeds
     Case(

@@ -33,6 +33,23 @@ def test_who_is_missing_from_a_whole_snapshot_is_removed(bench):
     assert (counts["read"], counts["derived"], counts["published"], counts["unchanged"]) == (5, 1, 4, 2)
 
 
+@pytest.mark.parametrize("parts", [1, 3])
+def test_of_a_key_twice_in_a_snapshot_the_first_row_is_taken_and_the_other_set_aside(bench, parts):
+    feed = bench.feed()
+
+    def extract(name):
+        rows = [row(1, "1"), row(1, "2"), row(1, "1")]
+        if parts == 1:
+            return [snapshot(name, *rows, one_a_key=True)]
+        return [snapshot(name, each, ends=each is rows[-1], one_a_key=True) for each in rows]
+
+    bench.publish(feed, *extract("monday"), *extract("tuesday"))
+
+    assert shape(bench.of(feed, key(1)), "GRADE") == [(1, False, "1")]
+    assert "twice" in bench.dead_letters(feed)[0]["reason"]
+    assert balanced(bench.counts(feed))
+
+
 def test_nobody_is_removed_by_a_snapshot_that_has_not_come_to_its_end(bench):
     feed = bench.feed()
 
