@@ -1,8 +1,13 @@
-"""Logs: one event a line; JSON where no person watches. Success is silent: metrics count it."""
+"""Logs: one event a line; JSON where no person watches. Success is silent: metrics count it.
+
+An error that nobody expected is told by its type and where it arose, never by its message or its
+variables, which may hold a record (invariant 10).
+"""
 
 import logging
 import sys
-from typing import Literal
+import traceback
+from typing import Any, Literal
 
 import structlog
 
@@ -17,15 +22,39 @@ def configure(log_format: Literal["auto", "json", "text"] = "auto") -> None:
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _without_values,
     ]
     structlog.configure(
-        processors=[*shared, structlog.processors.format_exc_info, renderer]
-        if not text
-        else [*shared, renderer],
+        processors=[*shared, renderer],
         logger_factory=lambda *_: structlog.WriteLogger(sys.stderr),
         cache_logger_on_first_use=False,
     )
     _adopt_standard_logging(shared, renderer)
+
+
+def trace(error: BaseException | None) -> list[str]:
+    """The types of an error and of its causes, the first of them first, and where each arose."""
+    if error is None:
+        return []
+    before = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    frames = traceback.extract_tb(error.__traceback__)
+    return [
+        *trace(before),
+        *(f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames),
+        type(error).__name__,
+    ]
+
+
+def _without_values(_: Any, __: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
+    """Put an error's trace in its place."""
+    match event.pop("exc_info", None):
+        case BaseException() as error:
+            event["trace"] = trace(error)
+        case (_, error, _):
+            event["trace"] = trace(error)
+        case True:
+            event["trace"] = trace(sys.exc_info()[1])
+    return event
 
 
 def _adopt_standard_logging(

@@ -6,7 +6,6 @@ import socket
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Mapping
 from types import FrameType
 from typing import Protocol
@@ -15,6 +14,7 @@ import structlog
 import uvicorn
 from starlette.applications import Starlette
 
+from hub import logs
 from hub.cli.parts import Parts
 from hub.config import Settings
 from hub.errors import ConfigurationError, EnvironmentMissingError, HubError
@@ -115,7 +115,7 @@ class Process:
         except HubError as error:
             self._failed(name, str(error), type(error).__name__)
         except Exception as error:  # noqa: BLE001 a defect of the hub must be seen, not end a thread in silence
-            log.error("defect", stage=name, trace=_frames(error))
+            log.error("defect", stage=name, trace=logs.trace(error))
             self._failed(
                 name, f"a defect of the hub ({type(error).__name__}); please report it", type(error).__name__
             )
@@ -148,11 +148,6 @@ class Process:
             if not thread.is_alive():
                 raise ConfigurationError(f"The HTTP server did not start on {self.address}.")
             time.sleep(0.01)
-
-
-def _frames(error: BaseException) -> list[str]:
-    """Where a defect arose, without its message, which may hold a value (invariant 10)."""
-    return [f"{f.filename}:{f.lineno} {f.name}" for f in traceback.extract_tb(error.__traceback__)]
 
 
 def start_all(process: Process) -> None:
