@@ -153,9 +153,10 @@ class Connector:
         log.error("held", feed=str(self._feed), message=str(error))
         publisher.put(HELD, held._asdict(), self._now())
         self._stopped(1)
-        go_on = wait_for_acceptance(self._feed, self._bus, publisher.positions, held.removals, stop)
-        self._stopped(0)
-        return go_on
+        try:
+            return wait_for_acceptance(self._feed, self._bus, publisher.positions, held.removals, stop)
+        finally:
+            self._stopped(0)
 
     def _open(self) -> Publisher:
         if self._producer is None:

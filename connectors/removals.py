@@ -48,13 +48,21 @@ def accepted(positions: Positions) -> int:
 def wait_for_acceptance(
     feed: Feed, bus: Bus, positions: Positions, wanted: int, stop: threading.Event
 ) -> bool:
-    """Wait until a person accepts `wanted` removals; False once `stop` is set instead."""
+    """Wait until a person accepts `wanted` removals; False once `stop` is set instead.
+
+    What was accepted once and is used up lies in the topic too, so nothing counts before all of
+    what is there now has been read.
+    """
+    ends = bus.end_offsets([feed.positions_topic])
     consumer = bus.consumer([feed.positions_topic], group=None)
     try:
-        while accepted(positions) < wanted and not stop.is_set():
+        while not stop.is_set():
+            read = all(consumer.position(partition) >= end for partition, end in ends.items())
+            if read and accepted(positions) >= wanted:
+                return True
             for received in consumer.poll(timeout_seconds=_LOOK_SECONDS, max_records=1000):
                 positions.take(received.key, received.value)
-        return accepted(positions) >= wanted
+        return False
     finally:
         consumer.close()
 

@@ -1,8 +1,11 @@
 """Deletions are derived from whole snapshots alone, and a mass deletion waits for a person."""
 
+import threading
+
 import pytest
 
-from connectors.removals import Held, accept_removals, show_removals
+from connectors.positions import ACCEPTED
+from connectors.removals import Held, accept_removals, show_removals, wait_for_acceptance
 from hub.errors import ConfigurationError
 from tests.connecting import Bench, Running, balanced, batch, key, refused, row, shape
 
@@ -187,6 +190,35 @@ def test_an_acceptance_is_for_one_time(bench):
 
     assert show_removals(bench.bus, bench.codec, feed) == Held(2, 4)
     assert sum(e["deleted"] for e in bench.events(feed)) == 6
+
+
+class StopAfter(threading.Event):
+    """A stop that is set once it has been asked after so many times."""
+
+    def __init__(self, times):
+        super().__init__()
+        self._left = times
+
+    def is_set(self):
+        self._left -= 1
+        return self._left < 0
+
+
+def test_an_acceptance_used_up_long_ago_does_not_count_however_much_lies_behind_it(bench):
+    feed = bench.feed()
+    positions = bench.positions(feed)
+    entries = [
+        positions.put(ACCEPTED, {"removals": 500}, 0),
+        *((f"hr/other/{number}".encode(), None) for number in range(2500)),
+        positions.forget(ACCEPTED),
+    ]
+    producer = bench.bus.producer("earlier")
+    producer.begin()
+    for name, value in entries:
+        producer.send(feed.positions_topic, name, value)
+    producer.commit()
+
+    assert not wait_for_acceptance(feed, bench.bus, bench.positions(feed), 6, StopAfter(6))
 
 
 def test_what_was_accepted_while_the_connector_was_down_is_made_when_it_is_back(bench):
