@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from hub.access import Principal
 from hub.audit import Entry
 from hub.domains import DOMAINS
+from hub.errors import HubError
 from hub.events import iso_micros
 from hub.metrics import Metrics
 from hub.schema.registry import Registry
@@ -25,7 +26,7 @@ from hub.serve import live, schema_registry
 from hub.serve.desk import Desk
 from hub.serve.openapi import describe
 from hub.serve.present import Presenter
-from hub.serve.problem import Problem, answer
+from hub.serve.problem import Problem, answer, failed
 from hub.serve.records import Records
 
 SECURITY_HEADERS = {
@@ -58,7 +59,7 @@ def make_app(desk: Desk, registry: Registry, metrics: Metrics, *, local: bool) -
     middleware = [Middleware(_Observe, metrics=metrics)]
     if local:
         middleware.insert(0, Middleware(TrustedHostMiddleware, allowed_hosts=LOCAL_HOSTS, www_redirect=False))
-    return Starlette(routes=routes, middleware=middleware, exception_handlers={Problem: answer})
+    return Starlette(routes=routes, middleware=middleware, exception_handlers={Problem: answer, HubError: failed})
 
 
 class _Board:

@@ -2,8 +2,13 @@
 
 from collections.abc import Mapping
 
+import structlog
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+
+from hub.errors import HubError, TransientError
+
+log = structlog.get_logger()
 
 
 class Problem(Exception):  # noqa: N818 the standard's own word
@@ -27,3 +32,12 @@ def answer(_: Request, error: Exception) -> Response:
     """Starlette's handler for `Problem`."""
     assert isinstance(error, Problem)
     return error.response()
+
+
+def failed(_: Request, error: Exception) -> Response:
+    """Starlette's handler for a store or an audit log that fails: nothing is shown, and a person is told."""
+    assert isinstance(error, HubError)
+    log.error("request failed", error=type(error).__name__, message=str(error))
+    if isinstance(error, TransientError):
+        return Problem(503, "Not just now", "A part of the hub does not answer; ask again.").response()
+    return Problem(500, "The hub failed", "Its log tells the operator what to do.").response()

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from hub.domains import DOMAINS
-from hub.errors import ConfigurationError
+from hub.errors import ConfigurationError, TransientError
 from hub.schema.codec import Codec
 from hub.schema.registry import load_registry
+from hub.view.query import Query
 from tests.behaviour.server import TOKENS, running, write_tokens
 from tests.view_records import T0, incident, staff
 
@@ -270,6 +271,28 @@ def test_who_looked_at_what_is_in_the_audit_log_before_the_answer(guarded):
         [record_id],
     )
     assert entry["justification"] == "log 12"
+
+
+def test_nothing_is_shown_that_the_audit_log_does_not_take(server):
+    server.apply("incident", an_incident("a"))
+    server.process.parts.bus.producer("hub.audit.1")  # takes the identity over
+
+    answer = server.get("/incidents")
+
+    assert (answer.status_code, answer.json()["title"]) == (500, "The hub failed")
+    assert "urn:alliance" not in answer.text
+
+
+def test_a_store_that_does_not_answer_is_a_problem_to_ask_again_about(server, monkeypatch):
+    def away(*_, **__):
+        raise TransientError("The store does not answer.")
+
+    monkeypatch.setattr(Query, "list_records", away)
+
+    answer = server.get("/incidents")
+
+    assert answer.status_code == 503
+    assert answer.headers["content-type"] == "application/problem+json"
 
 
 def test_a_justification_can_be_required(tmp_path):
