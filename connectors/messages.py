@@ -5,14 +5,13 @@ from typing import Any, NamedTuple
 
 from connectors.changes import Change, Dead
 from hub.bus.contract import Headers
+from hub.dead_letters import dead_letter_topic, kept
 from hub.domains import DOMAINS
 from hub.events import event_id, headers, record_id
 from hub.forces import Feed
 
 Encode = Callable[[Mapping[str, Any]], bytes]
 
-_MOST_ORIGINAL = 512 * 1024
-_HEAD = 64 * 1024
 _DEAD_KEY = b"read:"
 """Begins the keys of a connector's dead letters; those of later stages lie in the same topic."""
 
@@ -71,9 +70,7 @@ class Messages:
 
     def dead_letter(self, dead: Dead, at: int) -> Message:
         """Keep the original bytes; above 512 KiB their head, with length, SHA-256 and place."""
-        refused, raw = dead.refused, dead.refused.raw
-        if raw is not None and len(raw) > _MOST_ORIGINAL:
-            raw = raw[:_HEAD]
+        refused, topic = dead.refused, dead_letter_topic(self._feed.topic)
         value = self._encode_dead(
             {
                 "stage": "read",
@@ -88,23 +85,19 @@ class Messages:
                 "reason": refused.reason,
                 "source_position": refused.place,
                 "key": None,
-                "value": raw,
+                "value": None if refused.raw is None else kept(refused.raw),
                 "length": refused.length,
                 "sha256": refused.sha256,
                 "at": at,
             }
         )
-        return Message(dead_letters_of(self._feed), _DEAD_KEY + dead.id.hex().encode(), value, (), at // 1000)
+        return Message(topic, _DEAD_KEY + dead.id.hex().encode(), value, (), at // 1000)
 
 
 def id_prefix(feed: Feed) -> str:
     """What comes before the key in the record ids of a feed."""
     domain = DOMAINS[feed.domain]
     return record_id(domain.noun, feed.force, feed.system if domain.noun_has_system else None, "")
-
-
-def dead_letters_of(feed: Feed) -> str:
-    return f"{feed.topic}.dlq"
 
 
 def id_of_dead_letter(key: bytes | None) -> bytes | None:

@@ -5,11 +5,12 @@ from contextlib import suppress
 from typing import Any
 
 from connectors.changes import Change, Changes, Dead, as_refused, dead_id
-from connectors.messages import Message, Messages, dead_letters_of, id_of_dead_letter, id_prefix
+from connectors.messages import Message, Messages, id_of_dead_letter, id_prefix
 from connectors.positions import Entry, Positions
 from connectors.source import Position
 from connectors.state import Known, State
 from hub.bus.contract import Bus, Producer
+from hub.dead_letters import dead_letter_topic
 from hub.errors import BadRecordError, HubError, TransientError
 from hub.forces import Feed
 from hub.schema.codec import Codec
@@ -30,7 +31,7 @@ class Publisher:
         self._feed = feed
         self._producer = producer
         self._messages = Messages(
-            feed, fields, codec.encoder(feed.topic), codec.encoder(dead_letters_of(feed))
+            feed, fields, codec.encoder(feed.topic), codec.encoder(dead_letter_topic(feed.topic))
         )
         self.positions = Positions(feed, bus, codec)
         self.position: Position = self.positions.position
@@ -154,7 +155,7 @@ def _events(feed: Feed, bus: Bus, codec: Codec) -> Iterator[tuple[str, Known | N
 
 
 def _dead_letters(feed: Feed, bus: Bus) -> Iterator[bytes]:
-    for received in bus.read_all(dead_letters_of(feed)):
+    for received in bus.read_all(dead_letter_topic(feed.topic)):
         name = id_of_dead_letter(received.key)
         if name is not None:
             yield name

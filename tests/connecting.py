@@ -9,12 +9,12 @@ import time
 from pathlib import Path
 
 from connectors.loop import Connector
-from connectors.messages import dead_letters_of
 from connectors.positions import Positions
 from connectors.source import Batch, Refused, Row
 from connectors.sources import open_source
 from hub.bus import open_bus
 from hub.bus.topics import apply, specs
+from hub.dead_letters import dead_letter_topic
 from hub.forces import load_forces
 from hub.metrics import Metrics
 from hub.schema.codec import Codec
@@ -86,8 +86,8 @@ class Bench:
         return [event for event in self.events(feed) if event["key"] == key]
 
     def dead_letters(self, feed):
-        decode = self.codec.decoder(dead_letters_of(feed))
-        return [decode(r.value) for r in self.bus.read_all(dead_letters_of(feed))]
+        decode = self.codec.decoder(dead_letter_topic(feed.topic))
+        return [decode(r.value) for r in self.bus.read_all(dead_letter_topic(feed.topic))]
 
     def positions(self, feed):
         return Positions(feed, self.bus, self.codec)

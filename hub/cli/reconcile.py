@@ -13,6 +13,7 @@ import httpx
 from connectors.positions import Positions
 from hub.bus.contract import Bus
 from hub.cli.parts import Parts
+from hub.dead_letters import dead_letter_topic
 from hub.domains import DOMAINS
 from hub.forces import Feed
 from hub.metrics import READ_OUTCOMES
@@ -111,7 +112,7 @@ def _normalised(bus: Bus, feed: Feed) -> Counts:
 
 def _dead_rows(parts: Parts, feed: Feed) -> Iterator[str]:
     """What tells the rows of a feed's dead letters apart, at whatever stage they were set aside."""
-    for topic in (f"{feed.topic}.dlq", f"{DOMAINS[feed.domain].topic}.dlq"):
+    for topic in map(dead_letter_topic, (feed.topic, DOMAINS[feed.domain].topic)):
         decode = parts.codec.decoder(topic)
         for received in parts.bus.read_all(topic):
             letter = decode(received.value)

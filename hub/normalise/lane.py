@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from hub.bus.contract import Bus, Producer, Received
+from hub.dead_letters import dead_letter, dead_letter_key, dead_letter_topic
 from hub.errors import BadRecordError
 from hub.metrics import Metrics
-from hub.normalise.dead_letters import dead_letter, dead_letter_key, dead_letter_topic
 from hub.normalise.flags import Flags
 from hub.normalise.mapping import Envelope, Mapper
 from hub.normalise.step import Step
@@ -38,7 +38,7 @@ class Lane:
         self.feed = mapper.feed
         self._mapper, self._metrics, self._clock = mapper, metrics, clock
         self._step = Step(mapper, codec)
-        self._dead_letters = dead_letter_topic(mapper.feed)
+        self._dead_letters = dead_letter_topic(mapper.feed.topic)
         self._encode_dead = codec.encoder(self._dead_letters)
         self._labels = (STAGE, mapper.feed.force, mapper.feed.domain)
         self._keeps_partition = False
@@ -116,8 +116,11 @@ class Lane:
 
     def _bury(self, producer: Producer, received: Received, error: BadRecordError) -> None:
         self._window.bad(str(error))
-        letter = dead_letter(self.feed, received, error, int(self._clock() * 1_000_000))
-        producer.send(self._dead_letters, dead_letter_key(received), self._encode_dead(letter))
+        feed, at = self.feed, int(self._clock() * 1_000_000)
+        letter = dead_letter(
+            STAGE, received, error, at, force=feed.force, domain=feed.domain, system=feed.system
+        )
+        producer.send(self._dead_letters, dead_letter_key(STAGE, received), self._encode_dead(letter))
 
     def _count_flags(self, flags: Flags) -> None:
         _, force, domain = self._labels

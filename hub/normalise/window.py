@@ -2,6 +2,7 @@
 
 from collections import deque
 
+from hub.dead_letters import dead_letter_topic
 from hub.errors import SourceChangedError
 from hub.forces import Feed
 
@@ -27,5 +28,5 @@ class Window:
                 f"{self._feed}: {count} of the last {WINDOW_RECORDS} events could not be used, the last "
                 f"because: {reason.rstrip('.')}. That is a changed source rather than bad events, so this "
                 f"batch is left where it is. Mend what writes {self._feed.topic}, or its schema, and start "
-                f"again; earlier ones lie in {self._feed.topic}.dlq."
+                f"again; earlier ones lie in {dead_letter_topic(self._feed.topic)}."
             )

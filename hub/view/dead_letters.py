@@ -1,15 +1,13 @@
 """What the view could not use: set aside with its original bytes, on `<topic>.dlq`."""
 
-import hashlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from hub.bus.contract import Bus, Producer, Received, TopicPartition
+from hub.dead_letters import dead_letter, dead_letter_key, dead_letter_topic
 from hub.errors import BadRecordError, TransientError
 from hub.schema.codec import Codec
-
-MOST_ORIGINAL = 512 * 1024
-HEAD = 64 * 1024
+from hub.view.tally import STAGE
 
 
 class Dead(NamedTuple):
@@ -54,30 +52,10 @@ class DeadLetters:
         self._sent_to |= {each.partition: each.received.offset + 1 for each in dead}
 
     def _send(self, producer: Producer, dead: Dead, at: int) -> None:
-        received = dead.received
-        topic = f"{received.topic}.dlq"
-        original = received.value or b""
-        record_id = (received.key or b"").decode("utf-8", "replace")
-        letter = {
-            "stage": "view",
-            "topic": received.topic,
-            "partition": received.partition,
-            "offset": received.offset,
-            "force": dead.force,
-            "domain": dead.domain,
-            "system": "",
-            "record_id": record_id or None,
-            "error": type(dead.error).__name__,
-            "reason": str(dead.error),
-            "source_position": "",
-            "key": received.key,
-            "value": original if len(original) <= MOST_ORIGINAL else original[:HEAD],
-            "length": len(original),
-            "sha256": hashlib.sha256(original).hexdigest(),
-            "at": at,
-        }
-        key = f"view:{received.topic}:{received.partition}:{received.offset}"
-        producer.send(topic, key.encode(), self._codec.encoder(topic)(letter), timestamp=at // 1000)
+        received, topic = dead.received, dead_letter_topic(dead.received.topic)
+        letter = dead_letter(STAGE, received, dead.error, at, force=dead.force, domain=dead.domain, system="")
+        value = self._codec.encoder(topic)(letter)
+        producer.send(topic, dead_letter_key(STAGE, received), value, timestamp=at // 1000)
 
     def close(self) -> None:
         producer, self._producer = self._producer, None
