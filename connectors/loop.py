@@ -6,14 +6,6 @@ from collections.abc import Callable
 from contextlib import suppress
 
 import structlog
-from tenacity import (
-    RetryCallState,
-    Retrying,
-    retry_if_exception_type,
-    stop_when_event_set,
-    wait_exponential_jitter,
-)
-from tenacity.nap import sleep_using_event
 
 from connectors.changes import Found
 from connectors.positions import ACCEPTED, HELD
@@ -26,6 +18,7 @@ from hub.bus.contract import Bus, Producer
 from hub.errors import BadRecordError, FatalError, HubError, TransientError
 from hub.forces import Feed
 from hub.metrics import Metrics
+from hub.retry import until_stopped
 from hub.schema.codec import Codec
 
 log = structlog.get_logger()
@@ -69,13 +62,8 @@ class Connector:
         Raises what a person must act on: `ConfigurationError`, `SourceChangedError`,
         `FencedError`. A mass deletion waits here until a person accepts it.
         """
-        again = Retrying(
-            retry=retry_if_exception_type(TransientError),
-            wait=_pause,
-            sleep=sleep_using_event(stop),
-            stop=stop_when_event_set(stop),
-            before_sleep=self._tell,
-            reraise=True,
+        again = until_stopped(
+            stop, longest_seconds=_LONGEST_PAUSE_SECONDS, retried=self._retried, feed=str(self._feed)
         )
         self._stopped(0)
         try:
@@ -192,23 +180,11 @@ class Connector:
         if micros is not None:
             self._metrics.complete_to.labels(*self._labels).set(micros / 1_000_000)
 
-    def _tell(self, state: RetryCallState) -> None:
+    def _retried(self) -> None:
         self._metrics.retries.labels(*self._labels).inc()
-        error = state.outcome.exception() if state.outcome else None
-        log.warning("trying again", feed=str(self._feed), attempt=state.attempt_number, message=str(error))
 
     def _stopped(self, value: int) -> None:
         self._metrics.stopped.labels(*self._labels).set(value)
 
     def _now(self) -> int:
         return int(self._clock() * 1_000_000)
-
-
-_backing_off = wait_exponential_jitter(multiplier=0.2, max=_LONGEST_PAUSE_SECONDS, jitter=0.2)
-
-
-def _pause(state: RetryCallState) -> float:
-    """Back off exponentially with jitter, and never come before the other side asked."""
-    error = state.outcome.exception() if state.outcome else None
-    asked = getattr(error, "retry_after_seconds", None) or 0.0
-    return max(asked, _backing_off(state))

@@ -8,9 +8,6 @@ from itertools import groupby
 from operator import attrgetter
 
 import structlog
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_when_event_set
-from tenacity.nap import sleep_using_event
-from tenacity.wait import wait_exponential_jitter
 
 from hub.bus.contract import Bus, Consumer, Offset, Producer, Received, TopicPartition
 from hub.errors import ConfigurationError, HubError, SourceChangedError, TransientError
@@ -21,6 +18,7 @@ from hub.normalise.counts import Counts, read_counts
 from hub.normalise.lane import STAGE, Lane, Outcome
 from hub.normalise.mapping import compile_mappings
 from hub.normalise.versions import publish_versions
+from hub.retry import until_stopped
 from hub.schema.codec import Codec
 
 log = structlog.get_logger()
@@ -30,6 +28,7 @@ GROUP = "hub.normalise"
 _MOST_RECORDS = 1000
 _POLL_SECONDS = 0.2
 _TICK_SECONDS = 1.0
+_LONGEST_PAUSE_SECONDS = 5
 
 _where = attrgetter("topic", "partition")
 
@@ -70,13 +69,8 @@ class Normaliser:
         Raises what a person must act on; a `SourceChangedError` only at the end, when the other
         feeds stop too or none is left.
         """
-        again = Retrying(
-            retry=retry_if_exception_type(TransientError),
-            wait=wait_exponential_jitter(multiplier=0.1, max=5, jitter=0.2),
-            sleep=sleep_using_event(stop),
-            stop=stop_when_event_set(stop),
-            before_sleep=self._tell,
-            reraise=True,
+        again = until_stopped(
+            stop, longest_seconds=_LONGEST_PAUSE_SECONDS, retried=self._retried, stage=STAGE
         )
         try:
             while not stop.is_set() and self._lanes:
@@ -194,8 +188,6 @@ class Normaliser:
         for topic, lag in lags.items():
             self._metrics.lag.labels(STAGE, topic).set(lag)
 
-    def _tell(self, state: RetryCallState) -> None:
+    def _retried(self) -> None:
         for lane in self._lanes.values():
             lane.retried()
-        error = state.outcome.exception() if state.outcome else None
-        log.warning("trying again", stage=STAGE, attempt=state.attempt_number, message=str(error))

@@ -7,27 +7,20 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import structlog
-from tenacity import (
-    RetryCallState,
-    Retrying,
-    retry_if_exception_type,
-    stop_when_event_set,
-    wait_exponential_jitter,
-)
-from tenacity.nap import sleep_using_event
 
 from hub.bus.contract import Bus, Consumer, Offset, TopicPartition
 from hub.domains import DOMAINS
 from hub.errors import ConfigurationError, FencedError, HubError, TransientError
 from hub.forces import Force
 from hub.metrics import Metrics
+from hub.retry import until_stopped
 from hub.schema.codec import Codec
 from hub.view.dead_letters import DeadLetters
 from hub.view.freshness import FreshnessPipeline
 from hub.view.intake import Intake
 from hub.view.session import Applied, Batch, Kept, Move
 from hub.view.store import Store
-from hub.view.tally import Tally
+from hub.view.tally import STAGE, Tally
 
 log = structlog.get_logger()
 
@@ -87,13 +80,8 @@ class View:
         Raises what a person must act on. A store or bus that fails stops the progress and
         nothing is skipped (invariant 6).
         """
-        again = Retrying(
-            retry=retry_if_exception_type(TransientError),
-            wait=wait_exponential_jitter(multiplier=0.1, max=LONGEST_PAUSE_SECONDS, jitter=0.1),
-            sleep=sleep_using_event(stop),
-            stop=stop_when_event_set(stop),
-            before_sleep=self._tell,
-            reraise=True,
+        again = until_stopped(
+            stop, longest_seconds=LONGEST_PAUSE_SECONDS, retried=self._tally.retried, stage=STAGE
         )
         self._tally.stopped(0)
         try:
@@ -101,7 +89,7 @@ class View:
                 again(self.step)
             again(self._report)
         except TransientError:
-            log.info("stopped while trying again", stage="view")
+            log.info("stopped while trying again", stage=STAGE)
         except HubError:
             self._tally.stopped(1)
             raise
@@ -230,11 +218,6 @@ class View:
                 )
         for topic in TOPICS:
             self._tally.lag(topic, sum(max(0, ends[p] - self._kept[p]) for p in own if p.topic == topic))
-
-    def _tell(self, state: RetryCallState) -> None:
-        self._tally.retried()
-        error = state.outcome.exception() if state.outcome else None
-        log.warning("trying again", stage="view", attempt=state.attempt_number, message=str(error))
 
 
 @contextmanager
