@@ -11,11 +11,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from hub.bus.contract import Bus
+from hub.bus.topics import AUDIT_TOPIC
 from hub.errors import FatalError, HubError
 from hub.events import CONTENT_TYPE
 from hub.schema.codec import Codec
-
-TOPIC = "hub.audit.v1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +38,7 @@ class AuditLog:
         self, bus: Bus, codec: Codec, instance: str, *, clock: Callable[[], float] = time.time
     ) -> None:
         self._producer = bus.producer(f"hub.audit.{instance}")
-        self._encode = codec.encoder(TOPIC)
+        self._encode = codec.encoder(AUDIT_TOPIC)
         self._clock = clock
         self._waiting: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="audit", daemon=True)
@@ -85,7 +84,7 @@ class AuditLog:
         try:
             self._producer.begin()
             for waiting in batch:
-                self._producer.send(TOPIC, None, waiting.value, [("content-type", CONTENT_TYPE)])
+                self._producer.send(AUDIT_TOPIC, None, waiting.value, [("content-type", CONTENT_TYPE)])
             self._producer.commit()
         except HubError as failure:
             error = failure

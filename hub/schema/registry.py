@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 
-from hub.domains import DOMAINS
+from hub.bus.topics import specs
 from hub.errors import ConfigurationError
 from hub.forces import SCHEMAS, Force
 from hub.schema.index import SchemaVersion, check_together, read_index
@@ -16,7 +16,6 @@ __all__ = [
     "SchemaVersion",
     "load_registry",
     "read_registry",
-    "topics",
 ]
 
 FIRST_OUTSIDE_ID = 10_000
@@ -88,19 +87,10 @@ def read_registry(forces: Mapping[str, Force]) -> tuple[Registry, list[str]]:
             ids = _claim(force, claimed, problems)
             versions += read_index(force.folder, ids, force.name, problems)
     check_together(versions, problems)
-    registry = Registry(versions, topics(forces))
+    registry = Registry(versions, [spec.name for spec in specs(forces)])
     for force in forces.values():
         _check_feeds(force, registry, problems)
     return registry, problems
-
-
-def topics(forces: Mapping[str, Force]) -> list[str]:
-    """Every topic that carries Avro, of these forces, the alliance and the hub."""
-    alliance = [domain.topic for domain in DOMAINS.values()]
-    feeds = [feed.topic for force in forces.values() for feed in force.feeds.values()]
-    positions = [f"{name}.positions.v1" for name in forces]
-    dead = [f"{topic}.dlq" for topic in (*alliance, *feeds)]
-    return [*alliance, *feeds, *positions, *dead, "hub.audit.v1", "hub.mapping.v1"]
 
 
 def _claim(force: Force, claimed: list[tuple[str, range]], problems: list[str]) -> range:
