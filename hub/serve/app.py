@@ -59,7 +59,9 @@ def make_app(desk: Desk, registry: Registry, metrics: Metrics, *, local: bool) -
     middleware = [Middleware(_Observe, metrics=metrics)]
     if local:
         middleware.insert(0, Middleware(TrustedHostMiddleware, allowed_hosts=LOCAL_HOSTS, www_redirect=False))
-    return Starlette(routes=routes, middleware=middleware, exception_handlers={Problem: answer, HubError: failed})
+    return Starlette(
+        routes=routes, middleware=middleware, exception_handlers={Problem: answer, HubError: failed}
+    )
 
 
 class _Board:
