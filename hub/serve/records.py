@@ -52,6 +52,10 @@ class Records:
             raise Problem(404, "Not found", f"No {self._domain.noun} has this id, or it may not be read.")
         history = self._desk.query.history(self._domain.name, record_id)
         self._audit(principal, reason, (record_id,), "one")
+        # A deletion known by its key alone does not say that what it deletes is restricted.
+        restricted = found.record["restricted"] or (
+            found.record["deleted"] and any(version.record["restricted"] for version in history)
+        )
         body = {
             "record": self.present(principal, found.record),
             "change_number": found.change_number,
@@ -61,7 +65,7 @@ class Records:
                     "mapping_version": version.record["mapping_version"],
                     "change_number": version.change_number,
                     "applied_at": iso_micros(version.applied_at),
-                    "record": self.present(principal, version.record, restricted=found.record["restricted"]),
+                    "record": self.present(principal, version.record, restricted=restricted),
                 }
                 for version in history
             ],
@@ -71,7 +75,7 @@ class Records:
     def present(
         self, principal: Principal, record: Mapping[str, Any], *, restricted: bool = False
     ) -> dict[str, Any]:
-        """The record as this principal may see it; `restricted` where its newest version is."""
+        """The record as this principal may see it; `restricted` where all its versions count as such."""
         decision = self._desk.policy.decide(principal, READ, self._domain.name, record["force"])
         assert decision.allowed
         return self._presenter.present(record, decision.classes, restricted=restricted)

@@ -187,6 +187,17 @@ def test_an_incident_that_became_restricted_hides_its_history_but_from_who_may_s
     assert oldest["record"]["summary"] == "what was told before"
 
 
+def test_deleting_a_restricted_incident_does_not_lay_its_history_open(guarded):
+    guarded.apply("incident", an_incident("a", summary="what was told before"))
+    guarded.apply("incident", an_incident("a", version=2) | {"restricted": True})
+    guarded.apply("incident", an_incident("a", version=3, deleted=True))
+
+    answer = guarded.get("/incidents/urn:alliance:incident:leicestershire:command:a", "everyone")
+
+    assert [version["source_version"] for version in answer.json()["history"]] == [3, 2, 1]
+    assert "what was told before" not in answer.text
+
+
 @pytest.mark.parametrize(
     "path", ["/incidents", "/staff", "/freshness", "/changes", "/subjects", "/incidents/x"]
 )
