@@ -12,8 +12,6 @@ from hub.serve.problem import Problem
 
 MAX_LIMIT = 500
 DEFAULT_LIMIT = 50
-PAGING = ("limit", "cursor", "deleted")
-TIME = ("since", "until")
 Box = tuple[float, float, float, float]
 
 

@@ -10,8 +10,6 @@ from hub.forces import SCHEMAS
 
 Present = Callable[[Any, frozenset[str]], Any]
 
-ALL_CLASSES = frozenset({"personal", "sensitive", "restricted"})
-
 
 class Presenter:
     """Presents records of one domain, by its alliance schema.

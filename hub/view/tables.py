@@ -26,18 +26,6 @@ METADATA = MetaData()
 # Bytewise order on both databases: ids sort the same everywhere, and PostgreSQL compares them faster.
 _WORD = Text().with_variant(Text(collation="C"), "postgresql")
 _KINDS: dict[str, TypeEngine[Any]] = {"text": _WORD, "integer": BigInteger(), "real": Double()}
-FIXED = (
-    "id",
-    "force",
-    "source_version",
-    "mapping_version",
-    "change_number",
-    "deleted",
-    "restricted",
-    "sort_micros",
-    "placed",
-)
-"""Columns that every domain's current table begins with; its own follow, and `body` is the last."""
 
 
 def _current(domain: Domain) -> Table:
