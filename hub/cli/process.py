@@ -25,6 +25,9 @@ log = structlog.get_logger()
 SERVE_PORT = 8080
 """Where the server listens unless told otherwise; the other processes take a free port."""
 
+_GRACE_SECONDS = 2
+"""How long an answer under way has when the process stops."""
+
 _SWITCH_SECONDS = 0.0005
 """How long a busy stage may keep the others of its process waiting: they give up the interpreter's
 lock with every row that SQLite takes or gives, and Python's own 5 ms each time adds up to minutes."""
@@ -51,6 +54,7 @@ class Process:
         self.address = ""
         self._threads: list[threading.Thread] = []
         self._server: uvicorn.Server | None = None
+        self._http: threading.Thread | None = None
 
     def check_topics(self) -> None:
         """Refuse to start where a topic differs; the embedded bus makes its own."""
@@ -92,13 +96,18 @@ class Process:
         return self.stop()
 
     def stop(self) -> int:
-        """Stop everything, newest data flushed; 1 where a stage had failed, else 0."""
+        """Stop everything, newest data flushed; 1 where a stage had failed, else 0.
+
+        Stages and answers under way end before the parts that they use are closed.
+        """
         self.stop_asked.set()
+        if self._server is not None:
+            self._server.should_exit = True
         deadline = time.monotonic() + 20
         for thread in self._threads:
             thread.join(max(0.1, deadline - time.monotonic()))
-        if self._server is not None:
-            self._server.should_exit = True
+        if self._http is not None:
+            self._http.join(_GRACE_SECONDS + 1)
         failures = self.health.failures()
         self.parts.close()
         log.info("stopped", failed=sorted(failures))
@@ -140,12 +149,15 @@ class Process:
                 f"Cannot listen on {host}:{port}: {error.strerror}. Choose another with --port, 0 for any."
             ) from error
         self.address = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
-        config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=2)
+        config = uvicorn.Config(
+            app, log_config=None, access_log=False, timeout_graceful_shutdown=_GRACE_SECONDS
+        )
         self._server = uvicorn.Server(config)
-        thread = threading.Thread(target=self._server.run, args=([listener],), name="http", daemon=True)
-        thread.start()
+        run = self._server.run
+        self._http = threading.Thread(target=run, args=([listener],), name="http", daemon=True)
+        self._http.start()
         while not self._server.started:
-            if not thread.is_alive():
+            if not self._http.is_alive():
                 raise ConfigurationError(f"The HTTP server did not start on {self.address}.")
             time.sleep(0.01)
 

@@ -1,8 +1,8 @@
 """`alliance-hub token`: make an access token, and the entry of the tokens file that knows it by its hash."""
 
+import datetime as dt
 import hashlib
 import json
-import re
 import secrets
 from typing import Annotated
 
@@ -26,7 +26,7 @@ def token(
                 f"'{held}' is no role; these are: {', '.join(ROLES)}.", param_hint="--role"
             )
         roles.setdefault(owner or ALL_FORCES, []).append(held)
-    if expires is not None and not re.fullmatch(r"\d{4}-\d\d-\d\d", expires):
+    if expires is not None and not _is_day(expires):
         raise typer.BadParameter(f"'{expires}' is no day; write YYYY-MM-DD.", param_hint="--expires")
     made = secrets.token_urlsafe(32)
     typer.echo(f"# the token, shown this once: {made}", err=True)
@@ -41,3 +41,10 @@ def token(
     if expires is not None:
         lines.append(f"expires = {expires}")
     typer.echo("\n".join(lines))
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return dt.date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False

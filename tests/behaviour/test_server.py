@@ -7,7 +7,9 @@ import time
 from pathlib import Path
 
 import pytest
+import typer
 
+from hub.cli.token import token
 from hub.domains import DOMAINS
 from hub.errors import ConfigurationError, TransientError
 from hub.schema.codec import Codec
@@ -342,6 +344,12 @@ def test_a_token_made_on_the_command_line_is_taken(tmp_path):
     with running(tmp_path, tokens_file=file) as server:
         server.apply("incident", an_incident("l"), an_incident("n", force="nottinghamshire"))
         assert ids(server.get("/incidents", made.stderr.split()[-1])) == ["l"]
+
+
+@pytest.mark.parametrize("day", ["2027-02-30", "20270228", "soon"])
+def test_a_token_cannot_expire_on_a_day_that_does_not_exist(day):
+    with pytest.raises(typer.BadParameter, match="write YYYY-MM-DD"):
+        token("room", ["control_room"], expires=day)
 
 
 def test_every_problem_of_the_tokens_file_is_told_at_once(tmp_path):
