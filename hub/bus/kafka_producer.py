@@ -151,9 +151,10 @@ class KafkaBusProducer:
         return str(self._admin.address)
 
     def _end(self) -> None:
+        kafka = self._kafka  # one that is waited for no longer must not go on with its successor
         for offsets, member in self._kept:
-            self._kafka.send_offsets_to_transaction(offsets, member)
-        self._kafka.commit_transaction()
+            kafka.send_offsets_to_transaction(offsets, member)
+        kafka.commit_transaction()
         # Kafka answers when the commit is durable; the records are visible a moment later.
         with contextlib.suppress(TransientError):
             self._admin.transaction(self._id)
