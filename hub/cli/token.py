@@ -15,7 +15,9 @@ def token(
     name: str,
     role: Annotated[list[str], typer.Option(help="ROLE for every force, or FORCE=ROLE; repeat for several.")],
     force: Annotated[str, typer.Option(help="Force of the person or system.")] = "",
-    expires: Annotated[str | None, typer.Option(help="Last day it is valid, YYYY-MM-DD.")] = None,
+    expires: Annotated[
+        dt.datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Last day it is valid.")
+    ] = None,
 ) -> None:
     """Make a token for NAME: shown this once, with the entry to add to the tokens file."""
     roles: dict[str, list[str]] = {}
@@ -26,8 +28,6 @@ def token(
                 f"'{held}' is no role; these are: {', '.join(ROLES)}.", param_hint="--role"
             )
         roles.setdefault(owner or ALL_FORCES, []).append(held)
-    if expires is not None and not _is_day(expires):
-        raise typer.BadParameter(f"'{expires}' is no day; write YYYY-MM-DD.", param_hint="--expires")
     made = secrets.token_urlsafe(32)
     typer.echo(f"# the token, shown this once: {made}", err=True)
     held_by = ", ".join(f"{json.dumps(owner)} = {json.dumps(of)}" for owner, of in roles.items())
@@ -39,12 +39,5 @@ def token(
         f"roles = {{ {held_by} }}",
     ]
     if expires is not None:
-        lines.append(f"expires = {expires}")
+        lines.append(f"expires = {expires.date()}")
     typer.echo("\n".join(lines))
-
-
-def _is_day(text: str) -> bool:
-    try:
-        return dt.date.fromisoformat(text).isoformat() == text
-    except ValueError:
-        return False
