@@ -77,7 +77,7 @@ class JsonPages:
         for name, value in item.items():
             known = self._readers.get(name)
             if known is None:
-                unread.add(f"{self._settings.item}/{name}")
+                unread.add(f"{self._settings.item}/{name[:60]}")
                 continue
             field, reader = known
             try:

@@ -30,7 +30,8 @@ def open_engine(feed: str, location: str, secret: str | None) -> tuple[sa.Engine
             url = url.set(password=secret)
         if url.drivername == "postgresql":
             url = url.set(drivername="postgresql+psycopg")
-        engine = sa.create_engine(url, poolclass=NullPool, **_options(url))
+        # An error must not quote keys and watermarks (invariant 10).
+        engine = sa.create_engine(url, poolclass=NullPool, hide_parameters=True, **_options(url))
         return engine, f"database '{url.render_as_string()}'"
     except (exc.ArgumentError, exc.NoSuchModuleError, ModuleNotFoundError) as error:
         raise ConfigurationError(

@@ -27,7 +27,8 @@ _READ_ONLY = "25006"
 def open_postgres(url: URL) -> Database:
     name = url.set(drivername="postgresql").render_as_string()
     url = url.update_query_dict({"connect_timeout": "10", **url.query})
-    engine = create_engine(url, pool_pre_ping=True, isolation_level="REPEATABLE READ")
+    isolation = "REPEATABLE READ"
+    engine = create_engine(url, pool_pre_ping=True, isolation_level=isolation, hide_parameters=True)
     _, options = engine.dialect.create_connect_args(url)
     return Database(name, engine, PostgresWriter(options, name), lambda error: explain(error, name))
 

@@ -36,7 +36,8 @@ def open_sqlite(url: URL) -> Database:
         raise ConfigurationError(
             f"The store's folder {Path(path).parent} cannot be made: {error}."
         ) from error
-    engine = create_engine(URL.create("sqlite", database=path), connect_args={"timeout": 10})
+    file = URL.create("sqlite", database=path)
+    engine = create_engine(file, connect_args={"timeout": 10}, hide_parameters=True)  # invariant 10
 
     event.listen(engine, "connect", _on_connect)
     event.listen(engine, "begin", _on_begin)
