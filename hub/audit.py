@@ -7,6 +7,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -80,18 +81,24 @@ class AuditLog:
                 return
 
     def _send(self, batch: list["_Waiting"]) -> None:
+        """Whatever becomes of the entries, whoever waits for them is told, and the thread lives on."""
         error: HubError | None = None
         try:
             self._producer.begin()
             for waiting in batch:
                 self._producer.send(AUDIT_TOPIC, None, waiting.value, [("content-type", CONTENT_TYPE)])
             self._producer.commit()
-        except HubError as failure:
-            error = failure
-            self._producer.abort()
+        except Exception as failure:  # noqa: BLE001 handed to those who wait
+            error = failure if isinstance(failure, HubError) else _defect(failure)
+            with suppress(HubError):
+                self._producer.abort()
         for waiting in batch:
             waiting.error = error
             waiting.done.set()
+
+
+def _defect(failure: Exception) -> FatalError:
+    return FatalError(f"The audit log failed ({type(failure).__name__}): a defect of the hub; report it.")
 
 
 class _Waiting:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from hub.bus.embedded_producer import EmbeddedProducer
 from hub.cli.app import app
 from hub.domains import DOMAINS
 from hub.errors import ConfigurationError, TransientError
@@ -294,6 +295,17 @@ def test_nothing_is_shown_that_the_audit_log_does_not_take(server):
 
     assert (answer.status_code, answer.json()["title"]) == (500, "The hub failed")
     assert "urn:alliance" not in answer.text
+
+
+def test_the_audit_log_goes_on_after_an_entry_it_could_not_write(server, monkeypatch):
+    def broken(*_, **__):
+        raise RuntimeError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(EmbeddedProducer, "send", broken)
+        assert server.get("/incidents").status_code == 500
+
+    assert server.get("/incidents").status_code == 200
 
 
 def test_a_store_that_does_not_answer_is_a_problem_to_ask_again_about(server, monkeypatch):
