@@ -36,7 +36,9 @@ _SETTINGS: Mapping[str, Any] = {
     "partition_assignment_strategy": [RoundRobinPartitionAssignor],
     # A seek waits for the fetch under way, so an idle one must not take long.
     "fetch_max_wait_ms": 250,
-    "max_partition_fetch_bytes": 2 * 1024 * 1024,
+    # What is fetched of a partition is read before the next one's turn: a force that catches up
+    # keeps a quiet one waiting for so much of each of its partitions. Half of it costs 4 % more.
+    "max_partition_fetch_bytes": 1024 * 1024,
     "fetch_max_bytes": 16 * 1024 * 1024,
     "request_timeout_ms": 10_000,
     "retry_backoff_ms": 20,
