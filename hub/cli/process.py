@@ -70,9 +70,7 @@ class Process:
             self._threads.append(
                 threading.Thread(target=self._run, args=(name, stage), name=name, daemon=True)
             )
-        # What is built by now stays; of what comes and goes with a batch nearly nothing is a cycle.
-        gc.freeze()
-        gc.set_threshold(20_000, 20, 50)
+        collect_seldom()
         if len(stages) > 1:
             sys.setswitchinterval(_SWITCH_SECONDS)
         for thread in self._threads:
@@ -160,6 +158,12 @@ class Process:
             if not self._http.is_alive():
                 raise ConfigurationError(f"The HTTP server did not start on {self.address}.")
             time.sleep(0.01)
+
+
+def collect_seldom() -> None:
+    """What is built by now stays; of what comes and goes with a batch nearly nothing is a cycle."""
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
 
 
 def start_all(process: Process) -> None:

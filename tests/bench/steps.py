@@ -9,6 +9,7 @@ from typing import Any
 from hub.bus import open_bus
 from hub.bus.contract import Received
 from hub.cli.parts import Parts
+from hub.cli.process import collect_seldom
 from hub.config import SourceSettings, load_settings
 from hub.normalise.mapping import compile_mapping
 from hub.normalise.step import Step
@@ -29,6 +30,11 @@ def measure(folder: Path, seconds: float) -> Iterator[Figure]:
     mapper = compile_mapping(feed)
     step = Step(mapper, parts.codec)
 
+    def mapped(batch: list[tuple[dict[str, Any], str, int, int]]) -> None:
+        mapper.ahead([envelope for envelope, *_ in batch])
+        for each in batch:
+            mapper.make(*each)
+
     def whole(events: list[Received]) -> None:
         """As the normaliser does with what it polled."""
         envelopes = [step.read(event) for event in events]
@@ -39,12 +45,12 @@ def measure(folder: Path, seconds: float) -> Iterator[Figure]:
     encode = parts.codec.encoder("alliance.incident.v1")
     decode = parts.codec.decoder(feed.topic)
     envelopes = [(decode(e.value), e.topic, e.partition, e.offset) for e in events]
+    collect_seldom()
     records = [mapper.make(*each) for each in envelopes]
     yield _timed("decode a force's event", decode, [(e.value,) for e in events], seconds)
-    yield _timed("map", mapper.make, envelopes, seconds)
+    yield _timed("map", mapped, _batches(envelopes), seconds, each=_BATCH)
     yield _timed("encode an alliance record", encode, [(record,) for record in records], seconds)
-    batches = [(events[at : at + _BATCH],) for at in range(0, len(events), _BATCH)]
-    yield _timed("whole normalise step", whole, batches, seconds, each=_BATCH)
+    yield _timed("whole normalise step", whole, _batches(events), seconds, each=_BATCH)
     parts.close()
 
 
@@ -63,6 +69,10 @@ def _published(folder: Path) -> Parts:
     stop.set()
     connector.join()
     return parts
+
+
+def _batches(all_of_them: list[Any]) -> list[tuple[list[Any]]]:
+    return [(all_of_them[at : at + _BATCH],) for at in range(0, len(all_of_them), _BATCH)]
 
 
 def _timed(
