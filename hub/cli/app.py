@@ -7,6 +7,7 @@ import typer
 
 from hub.bus.contract import Bus, TopicSpec
 from hub.cli.demo import demo
+from hub.cli.forces import forces_app
 from hub.cli.options import takes_settings
 from hub.cli.parts import Parts
 from hub.cli.process import Process, Stage, start_all, start_server
@@ -104,6 +105,7 @@ def _connect(settings: Settings) -> tuple[Bus, list[TopicSpec]]:
 app.command("demo")(demo)
 app.command("token")(token)
 app.add_typer(topics_app(_connect), name="topics")
+app.add_typer(forces_app, name="forces")
 app.add_typer(removals_app, name="removals")
 app.add_typer(schemas_app(lambda settings: Parts(settings).forces), name="schemas")
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -52,6 +53,25 @@ def visible(running: Hub) -> dict[str, int]:
 def test_a_forces_folder_holds_no_program():
     endings = {file.suffix for file in LINCOLNSHIRE.rglob("*") if file.is_file()}
     assert endings <= {".toml", ".csv", ".avsc", ".json"}
+
+
+def checked(folder: Path, tmp_path: Path):
+    config = tmp_path / "hub.toml"
+    config.write_text(f'forces = ["{folder}"]\n', "utf-8")
+    return CliRunner().invoke(app, ["forces", "check", "--config", str(config)])
+
+
+def test_the_folder_of_a_joining_force_is_checked_before_anything_starts(tmp_path: Path):
+    assert "4 forces with 7 feeds are as they must be" in checked(LINCOLNSHIRE, tmp_path).output
+    folder = tmp_path / "lincolnshire"
+    shutil.copytree(LINCOLNSHIRE, folder)
+    feed = folder / "incident.toml"
+    text = feed.read_text("utf-8").replace("[source]", "[source]\nkynd = 1").replace("status", "statsu", 1)
+    feed.write_text(text, "utf-8")
+    done = checked(folder, tmp_path)
+    assert done.exit_code == 2
+    assert "kynd" in done.output
+    assert "statsu" in done.output
 
 
 def test_a_force_joins_a_hub_that_is_in_use_and_the_others_stay_as_they_are(tmp_path: Path):
