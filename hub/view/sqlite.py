@@ -48,6 +48,7 @@ def _on_connect(connection: sqlite3.Connection, _: Any) -> None:
     connection.isolation_level = None
     for pragma in PRAGMAS:
         connection.execute(pragma)
+    connection.execute("PRAGMA cache_size=-4096")  # there are as many as readers at once
 
 
 def _on_begin(connection: Connection) -> None:
