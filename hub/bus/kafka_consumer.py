@@ -37,7 +37,7 @@ _SETTINGS: Mapping[str, Any] = {
     # A seek waits for the fetch under way, so an idle one must not take long.
     "fetch_max_wait_ms": 250,
     # What is fetched of a partition is read before the next one's turn: a force that catches up
-    # keeps a quiet one waiting for so much of each of its partitions. Half of it costs about a tenth more CPU.
+    # keeps a quiet one waiting for so much of each of its partitions. Half of it costs a tenth more CPU.
     "max_partition_fetch_bytes": 1024 * 1024,
     "fetch_max_bytes": 16 * 1024 * 1024,
     "request_timeout_ms": 10_000,
