@@ -16,7 +16,7 @@ from tests.bench.content import FORCE, fill
 from tests.bench.figures import Figure
 from tests.bench.processes import cpu_seconds, hub, megabytes, wait_until
 
-EXPECTED_RATE = 8000
+EXPECTED_RATE = 11_000
 WARM_UP = 500
 STAGES = {"connector": ["connect", FORCE, "incident"], "normaliser": ["normalise"], "view": ["view"]}
 
