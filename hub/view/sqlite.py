@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, create_engine, event
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_random
 
 from hub.bus.contract import TopicPartition
 from hub.errors import ConfigurationError, FatalError, HubError, TransientError
@@ -16,7 +17,7 @@ from hub.view.plan import Known, Plan
 from hub.view.session import Database, Fresh, Kept, Move
 from hub.view.tables import CURRENT, HISTORY
 
-PRAGMAS = (
+_PRAGMAS = (
     "PRAGMA page_size=8192",  # of a new file; an eighth less work a record than with 4096
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",  # invariant 8
@@ -46,9 +47,20 @@ def open_sqlite(url: URL) -> Database:
 
 def _on_connect(connection: sqlite3.Connection, _: Any) -> None:
     connection.isolation_level = None
-    for pragma in PRAGMAS:
-        connection.execute(pragma)
+    _prepare(connection)
     connection.execute("PRAGMA cache_size=-4096")  # there are as many as readers at once
+
+
+@retry(
+    retry=retry_if_exception_type(sqlite3.OperationalError),
+    wait=wait_random(0.01, 0.05),
+    stop=stop_after_delay(10),
+    reraise=True,
+)
+def _prepare(connection: sqlite3.Connection) -> None:
+    """Set what every connection needs; SQLite's own waiting does not cover the turn to WAL."""
+    for pragma in _PRAGMAS:
+        connection.execute(pragma)
 
 
 def _on_begin(connection: Connection) -> None:
@@ -93,8 +105,7 @@ class SqliteWriter:
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
             connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
-            for pragma in PRAGMAS:
-                connection.execute(pragma)
+            _prepare(connection)
             self._connection = connection
         return self._connection
 
