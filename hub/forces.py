@@ -58,6 +58,10 @@ class Feed:
         return f"{self.force}.positions.v1"
 
     @property
+    def control_topic(self) -> str:
+        return f"{self.force}.control.v1"
+
+    @property
     def file(self) -> Path:
         return self.folder / f"{self.domain}.toml"
 

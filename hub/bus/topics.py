@@ -26,7 +26,10 @@ class _Row(NamedTuple):
 
 
 # Compacted topics hold state: the newest record of each key, for ever.
-_OF_EACH_FORCE = (_Row("{force}.positions.v1", 1, "compact"),)
+_OF_EACH_FORCE = (
+    _Row("{force}.positions.v1", 1, "compact"),
+    _Row("{force}.control.v1", 1, "compact"),
+)
 _OF_EACH_FEED = (
     _Row("{force}.{domain}.v1", None, "compact"),
     _Row("{force}.{domain}.v1.dlq", 1, "delete"),

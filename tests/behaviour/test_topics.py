@@ -43,11 +43,13 @@ def test_every_topic_of_the_design_is_declared():
     declared = {spec.name: spec for spec in topics.specs(FORCES)}
     assert declared.keys() == {
         "leicestershire.positions.v1",
+        "leicestershire.control.v1",
         "leicestershire.incident.v1",
         "leicestershire.incident.v1.dlq",
         "leicestershire.hr.v1",
         "leicestershire.hr.v1.dlq",
         "lincolnshire.positions.v1",
+        "lincolnshire.control.v1",
         "lincolnshire.incident.v1",
         "lincolnshire.incident.v1.dlq",
         "alliance.incident.v1",
@@ -160,7 +162,7 @@ def test_the_command_checks_applies_and_checks_again(run):
     assert applied.exit_code == 0
     assert "made leicestershire.incident.v1\n" in applied.output
     again = run("apply")
-    assert again.output == "14 topics are as declared\n"
+    assert again.output == "16 topics are as declared\n"
     assert run("check").exit_code == 0
 
 

@@ -45,6 +45,7 @@ PUBLISHED = {
         1,
         "29fd18f7b2f2771679ccf03fd0bfac5ba6bc248db2277d20a031b677ba42f168",
     ),
+    13: ("*.control.v1-value", 1, "800307f7de3987a6d5aff4df71bb2bbad3d739182029ec6a71995878a73f2291"),
 }
 """Every id ever given, with its subject, version and fingerprint. Lines are added, never changed."""
 
