@@ -17,10 +17,10 @@ from rich.console import Console
 from connectors.standins.busy import Busy, give_past
 from connectors.standins.legacy import LegacySystems
 from connectors.standins.street import StreetFile, load_street_file
+from hub.cli.accounts import make_report, take_accounts
 from hub.cli.parts import Parts
 from hub.cli.process import Process, start_all
 from hub.cli.progress import Progress, table
-from hub.cli.reconcile import make_report, take_accounts
 from hub.config import Settings, SourceSettings
 from hub.errors import FatalError
 from hub.view.query import Query

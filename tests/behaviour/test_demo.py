@@ -18,10 +18,10 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
+from hub.cli.accounts import Account, make_report
 from hub.cli.app import app
 from hub.cli.demo import read_duration
 from hub.cli.progress import table
-from hub.cli.reconcile import Account, make_report
 from hub.errors import ConfigurationError
 from hub.normalise.counts import Counts
 from tests.behaviour.test_street import HOSTILE, write
