@@ -6,6 +6,8 @@ timestamps rather than ages, and never a record's key as a label (invariant 10).
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from hub.pulse import Pulse
+
 READ_OUTCOMES = ("read", "derived", "published", "unchanged", "other_force", "dead_lettered")
 NORMALISE_OUTCOMES = ("received", "normalised", "dead_lettered")
 VIEW_OUTCOMES = ("received", "applied", "superseded", "dead_lettered")
@@ -17,6 +19,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self.pulse = Pulse()
         feed = ("force", "domain")
         stage = ("stage", *feed)
         self.records = Counter(
@@ -80,6 +83,16 @@ class Metrics:
             ("route", "method", "status"),
             registry=self.registry,
         )
+
+    def moved(self, stage: str, force: str, domain: str, at: float) -> None:
+        """Tell that a stage finished a step of a feed, be it an empty one, at a time of day."""
+        self.last_progress.labels(stage, force, domain).set(at)
+        self.pulse.moved((stage, force, domain))
+
+    def retried(self, stage: str, force: str, domain: str, pause_seconds: float) -> None:
+        """Tell that a step failed in passing, and is tried again after a pause."""
+        self.retries.labels(stage, force, domain).inc()
+        self.pulse.pauses((stage, force, domain), pause_seconds)
 
     def declare(self, stage: str, force: str, domain: str) -> None:
         """Make every series of a feed at a stage present from the start."""

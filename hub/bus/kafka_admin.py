@@ -1,6 +1,7 @@
 """Questions to the brokers and orders about topics and groups, over one shared connection."""
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar, cast
 
@@ -40,8 +41,9 @@ class Transaction(NamedTuple):
 class KafkaAdmin:
     def __init__(self, address: KafkaAddress) -> None:
         self.address = address
-        self._lock = threading.Lock()
+        self._connecting = threading.Lock()
         self._client: Any = None
+        self._refused: tuple[float, TransientError] | None = None
         self._partitions: dict[str, int] = {}
         self.unsettled: set[Callable[[], None]] = set()
 
@@ -144,7 +146,7 @@ class KafkaAdmin:
         return found
 
     def close(self) -> None:
-        with self._lock:
+        with self._connecting:
             if self._client is not None:
                 self._client.close()
                 self._client = None
@@ -155,22 +157,40 @@ class KafkaAdmin:
         return Transaction(found.producer_id, found.producer_epoch, found.state.value)
 
     def _ask(self, doing: str, ask: Callable[[Any], T]) -> T:
-        """Ask, again while the brokers are only not ready (a first group's topic is made on demand)."""
+        """Ask, again while the brokers are only not ready (a first group's topic is made on demand).
+
+        Any number of threads may ask at once, for kafka-python's client answers each by itself: a
+        coordinator that is slow for one force holds up no other.
+        """
         patient = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(told.RetriableError),
             wait=tenacity.wait_random_exponential(0.05, max=0.5),
             stop=tenacity.stop_after_delay(_ANSWER_MS / 1000),
             reraise=True,
         )
-        with self._lock, translated(doing, str(self.address)):
+        with translated(doing, str(self.address)):
             return patient(ask, self._connected())
 
     def _connected(self) -> Any:
-        if self._client is None:
+        """The one client. Who waited for an attempt that failed shares its outcome."""
+        client, asked_at = self._client, time.monotonic()
+        if client is not None:
+            return client
+        with self._connecting:
+            if self._client is None:
+                if self._refused is not None and self._refused[0] > asked_at:
+                    raise TransientError(str(self._refused[1])) from self._refused[1]
+                self._connect()
+            return self._client
+
+    def _connect(self) -> None:
+        try:
             self._client = connect(
                 KafkaAdminClient, self.address, request_timeout_ms=_ANSWER_MS, retry_backoff_ms=20
             )
-        return self._client
+        except TransientError as error:
+            self._refused = time.monotonic(), error
+            raise
 
 
 def kafka_offsets(offsets: Mapping[TopicPartition, Offset]) -> dict[KafkaPartition, OffsetAndMetadata]:
