@@ -17,6 +17,7 @@ from connectors.window import Window
 from hub.bus.contract import Bus, Producer
 from hub.errors import BadRecordError, FatalError, HubError, TransientError
 from hub.forces import Feed
+from hub.kill_points import reached
 from hub.metrics import Metrics
 from hub.retry import until_stopped
 from hub.schema.codec import Codec
@@ -84,13 +85,15 @@ class Connector:
     def _turn(self, stop: threading.Event) -> bool:
         """One batch from source to bus; whether more is waiting."""
         publisher = self._publisher or self._open()
+        reached(1, "connect.read:before")
         batch = self._source.read(publisher.position)
+        reached(1, "connect.read:after")
         try:
             self._publish(publisher, batch, stop)
         except TransientError:
             self._let_go()
             raise
-        self._metrics.last_progress.labels(*self._labels).set(self._clock())
+        self._metrics.moved(*self._labels, self._clock())
         return batch.more
 
     def _publish(self, publisher: Publisher, batch: Batch, stop: threading.Event) -> None:
@@ -127,9 +130,11 @@ class Connector:
             if not self._accepted(publisher, Held(removals, live), stop):
                 return False
         while chunk := publisher.changes.removals(_REMOVALS_AT_ONCE, f"not in snapshot {batch.snapshot}"):
+            reached(5, "connect.removals:before")
             publisher.part(now)
             published, dead = publisher.publish(chunk, (), now)
             self._count(publisher, derived=len(chunk), published=published, dead_lettered=dead)
+            reached(5, "connect.removals:after")
         publisher.state.end_snapshot()
         publisher.forget(HELD, ACCEPTED)
         return True
@@ -147,8 +152,10 @@ class Connector:
             self._stopped(0)
 
     def _open(self) -> Publisher:
+        reached(1, "connect.fence:before")
         if self._producer is None:
             self._producer = self._bus.producer(f"{self._feed.force}.{self._feed.domain}.connector")
+        reached(1, "connect.fence:after")
         try:
             publisher = Publisher(self._feed, self._fields, self._bus, self._codec, self._producer)
         except BadRecordError as error:
@@ -180,8 +187,8 @@ class Connector:
         if micros is not None:
             self._metrics.complete_to.labels(*self._labels).set(micros / 1_000_000)
 
-    def _retried(self) -> None:
-        self._metrics.retries.labels(*self._labels).inc()
+    def _retried(self, pause_seconds: float) -> None:
+        self._metrics.retried(*self._labels, pause_seconds)
 
     def _stopped(self, value: int) -> None:
         self._metrics.stopped.labels(*self._labels).set(value)

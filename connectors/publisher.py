@@ -13,6 +13,7 @@ from hub.bus.contract import Bus, Producer
 from hub.dead_letters import dead_letter_topic
 from hub.errors import BadRecordError, HubError, TransientError
 from hub.forces import Feed
+from hub.kill_points import reached
 from hub.schema.codec import Codec
 
 IDLE_SECONDS = 1.0
@@ -37,11 +38,13 @@ class Publisher:
         self.position: Position = self.positions.position
         self.state = State()
         self.changes = Changes(fields, self.state, by_time=_by_time(feed))
+        reached(3, "connect.load:before")
         try:
             self.state.load(_events(feed, bus, codec), _dead_letters(feed, bus))
         except HubError:
             self.state.close()
             raise
+        reached(3, "connect.load:after")
         self._open = False
         self._kept_at = 0
         self._unwritten = False
@@ -54,6 +57,8 @@ class Publisher:
         sent: dict[str, Known] = {}
         published = 0
         letters = list(dead)
+        if changes:
+            reached(1, "connect.events:before")
         for change in changes:
             try:
                 self._send(self._messages.event(change, at))
@@ -62,8 +67,10 @@ class Publisher:
                 continue
             sent[change.key] = change.known
             published += 1
-        for letter in letters:
-            self._send(self._messages.dead_letter(letter, at))
+        if sent:
+            reached(1, "connect.events:after")
+        if letters:
+            self._bury(letters, at)
         self.state.put(sent)
         return published, len(letters)
 
@@ -101,10 +108,12 @@ class Publisher:
         due = self._open or now or at - self._kept_at >= IDLE_SECONDS * 1_000_000
         if not due:
             return
+        reached(1, "connect.position:before")
         for entry in self.positions.change(position, at):
             self._send_entry(entry)
         if self._open or self._unwritten:
             self._send_entry(self.positions.summary(at))
+            reached(1, "connect.position:after")
             self._commit(at)
 
     def close(self) -> None:
@@ -112,6 +121,12 @@ class Publisher:
         self.state.close()
         with suppress(TransientError):  # what a bus that is away still holds open is dropped by itself
             self._producer.abort()
+
+    def _bury(self, letters: Sequence[Dead], at: int) -> None:
+        reached(6, "connect.dead-letters:before")
+        for letter in letters:
+            self._send(self._messages.dead_letter(letter, at))
+        reached(6, "connect.dead-letters:after")
 
     def _unsendable(self, change: Change, error: BadRecordError) -> list[Dead]:
         refused = as_refused(change.row, str(error))
@@ -130,7 +145,9 @@ class Publisher:
         self._send(Message(self._feed.positions_topic, *entry, (), None))
 
     def _commit(self, at: int) -> None:
+        reached(8, "connect.commit:before")
         self._producer.commit()
+        reached(8, "connect.commit:after")
         self._open = False
         self._unwritten = False
         self._kept_at = at

@@ -18,8 +18,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from hub.errors import ConfigurationError
 
 PREFIX = "HUB_"
-RESERVED = ("HUB_CONFIG", "HUB_TEST_KAFKA", "HUB_TEST_KAFKA_IMAGE")
-"""Variables that are not settings: where the file is, and what the tests take."""
+RESERVED = ("HUB_CONFIG", "HUB_KILL_POINT", "HUB_TEST_KAFKA", "HUB_TEST_KAFKA_IMAGE")
+"""Variables that are not settings: where the file is, and what the tests and `hub.kill_points` take."""
 
 
 class _Part(BaseModel):

@@ -9,6 +9,7 @@ from pathlib import Path
 from hub.bus.embedded_file import BUSY_SECONDS, WAL_LIMIT_BYTES, connect, translated
 from hub.bus.embedded_locks import WriteLock
 from hub.errors import FatalError, HubError
+from hub.kill_points import reached
 
 _CHECKPOINT_MILLISECONDS = 100
 _CHECKPOINT_EVERY_SECONDS = 1.0
@@ -76,7 +77,9 @@ class Commits:
         try:
             for job in jobs:
                 _attempt(connection, job)
+            reached(8, "embedded.commit:before")
             connection.execute("COMMIT")
+            reached(8, "embedded.commit:after")
         except BaseException:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")

@@ -21,6 +21,7 @@ from hub.bus.embedded_read import Reader
 from hub.bus.embedded_topics import Topic, Topics
 from hub.bus.murmur2 import partition_of
 from hub.errors import BadRecordError, ConfigurationError, FatalError, FencedError
+from hub.kill_points import reached
 
 
 class Batch(NamedTuple):
@@ -115,10 +116,14 @@ class EmbeddedProducer:
         def write(connection: sqlite3.Connection) -> None:
             sql = "SELECT epoch FROM producers WHERE transactional_id = ?"
             self._check_epoch(connection.execute(sql, (self._id,)).fetchall())
+            reached(2, "embedded.offsets:before")
             for commit in offsets:
                 commit.write(connection)
+            reached(2, "embedded.offsets:after")
             if batches:
+                reached(2, "embedded.records:before")
                 _append(connection, batches, sent)
+                reached(2, "embedded.records:after")
 
         self._commits.run(write)
         self._after_commit()

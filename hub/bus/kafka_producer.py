@@ -26,6 +26,7 @@ from hub.bus.kafka_errors import translate
 from hub.bus.kafka_identity import Identity
 from hub.bus.murmur2 import partition_of
 from hub.errors import BadRecordError, ConfigurationError, FatalError, FencedError, HubError, TransientError
+from hub.kill_points import reached
 
 TRANSACTION_MS = 10_000
 """The broker drops a transaction that is open for longer."""
@@ -125,7 +126,9 @@ class KafkaBusProducer:
         self._refuse_unopened()
         try:
             # Every record is with the broker before the transaction is ended (invariant 8).
+            reached(8, "kafka.flush:before")
             self._kafka.flush(_PATIENCE_SECONDS)
+            reached(8, "kafka.flush:after")
             for sent in self._sent:
                 if sent.exception is not None:
                     raise sent.exception
@@ -154,7 +157,9 @@ class KafkaBusProducer:
         kafka = self._kafka  # one that is waited for no longer must not go on with its successor
         for offsets, member in self._kept:
             kafka.send_offsets_to_transaction(offsets, member)
+        reached(8, "kafka.commit:before")
         kafka.commit_transaction()
+        reached(8, "kafka.commit:after")
         # Kafka answers when the commit is durable; the records are visible a moment later.
         with contextlib.suppress(TransientError):
             self._admin.transaction(self._id)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from hub.bus.contract import Bus, Producer, Received
 from hub.dead_letters import dead_letter, dead_letter_key, dead_letter_topic
 from hub.errors import BadRecordError
+from hub.kill_points import reached
 from hub.metrics import Metrics
 from hub.normalise.flags import Flags
 from hub.normalise.mapping import Envelope, Mapper
@@ -106,10 +107,10 @@ class Lane:
             self._count_flags(outcome.flags)
 
     def progressed(self) -> None:
-        self._metrics.last_progress.labels(*self._labels).set(self._clock())
+        self._metrics.moved(*self._labels, self._clock())
 
-    def retried(self) -> None:
-        self._metrics.retries.labels(*self._labels).inc()
+    def retried(self, pause_seconds: float) -> None:
+        self._metrics.retried(*self._labels, pause_seconds)
 
     def stopped(self, value: int) -> None:
         self._metrics.stopped.labels(*self._labels).set(value)
@@ -120,7 +121,9 @@ class Lane:
         letter = dead_letter(
             STAGE, received, error, at, force=feed.force, domain=feed.domain, system=feed.system
         )
+        reached(6, "normalise.dead-letter:before")
         producer.send(self._dead_letters, dead_letter_key(STAGE, received), self._encode_dead(letter))
+        reached(6, "normalise.dead-letter:after")
 
     def _count_flags(self, flags: Flags) -> None:
         _, force, domain = self._labels

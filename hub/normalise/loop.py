@@ -12,6 +12,7 @@ import structlog
 from hub.bus.contract import Bus, Consumer, Offset, Producer, Received, TopicPartition
 from hub.errors import ConfigurationError, HubError, SourceChangedError, TransientError
 from hub.forces import Force
+from hub.kill_points import reached
 from hub.metrics import Metrics
 from hub.normalise.boundary import Boundary
 from hub.normalise.counts import Counts, read_counts
@@ -101,6 +102,7 @@ class Normaliser:
             raise
 
     def _normalise(self, consumer: Consumer, producer: Producer, records: list[Received]) -> None:
+        reached(5, "normalise.events:before")
         producer.begin()
         kept: dict[TopicPartition, Offset] = {}
         counts = dict(self._counts)
@@ -115,8 +117,13 @@ class Normaliser:
             counts[partition] = counts[partition].after(outcome)
             kept[partition] = Offset(outcome.next_offset, counts[partition].text)
             outcomes.append((lane, outcome))
-        producer.keep_offsets(consumer, kept)  # invariant 2
-        producer.commit()  # invariant 8
+        reached(5, "normalise.events:after")
+        reached(2, "normalise.offsets:before")
+        producer.keep_offsets(consumer, kept)
+        reached(2, "normalise.offsets:after")
+        reached(8, "normalise.commit:before")
+        producer.commit()
+        reached(8, "normalise.commit:after")
         self._counts = counts
         self._kept |= kept
         for lane, outcome in outcomes:
@@ -134,10 +141,12 @@ class Normaliser:
     def _open(self) -> tuple[Consumer, Producer]:
         if self._consumer is not None and self._producer is not None:
             return self._consumer, self._producer
+        reached(2, "normalise.join:before")
         self._consumer = self._bus.consumer(
             list(self._lanes), group=GROUP, instance=self._instance, on_assigned=self._on_assigned
         )
         self._producer = self._bus.producer(f"{GROUP}.{self._instance}")
+        reached(2, "normalise.join:after")
         publish_versions(self._bus, self._codec, self._producer, self._mappers.values())
         for lane in self._lanes.values():
             lane.open(self._bus)
@@ -167,7 +176,9 @@ class Normaliser:
             if position > self._kept.get(partition, Offset(0)).offset
         }
         if moved:
+            reached(2, "normalise.gap:before")
             consumer.commit(moved)
+            reached(2, "normalise.gap:after")
             self._kept |= moved
         self._tell_lag(positions)
         for lane in self._lanes.values():
@@ -188,6 +199,6 @@ class Normaliser:
         for topic, lag in lags.items():
             self._metrics.lag.labels(STAGE, topic).set(lag)
 
-    def _retried(self) -> None:
+    def _retried(self, pause_seconds: float) -> None:
         for lane in self._lanes.values():
-            lane.retried()
+            lane.retried(pause_seconds)

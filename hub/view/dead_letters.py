@@ -6,6 +6,7 @@ from typing import NamedTuple
 from hub.bus.contract import Bus, Producer, Received, TopicPartition
 from hub.dead_letters import dead_letter, dead_letter_key, dead_letter_topic
 from hub.errors import BadRecordError, TransientError
+from hub.kill_points import reached
 from hub.schema.codec import Codec
 from hub.view.tally import STAGE
 
@@ -42,10 +43,12 @@ class DeadLetters:
             return
         producer = self._producer = self._producer or self._bus.producer(self._id)
         try:
+            reached(6, "view.dead-letters:before")
             producer.begin()
             for each in dead:
                 self._send(producer, each, at)
             producer.commit()
+            reached(6, "view.dead-letters:after")
         except TransientError:
             self.close()
             raise

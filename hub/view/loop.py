@@ -12,6 +12,7 @@ from hub.bus.contract import Bus, Consumer, Offset, TopicPartition
 from hub.domains import DOMAINS
 from hub.errors import ConfigurationError, FencedError, HubError, TransientError
 from hub.forces import Force
+from hub.kill_points import reached
 from hub.metrics import Metrics
 from hub.retry import until_stopped
 from hub.schema.codec import Codec
@@ -149,9 +150,11 @@ class View:
     def _join(self) -> Consumer:
         self._store.declare_feeds(self._feeds)
         self._tally.fresh(self._store.fresh())
+        reached(2, "view.join:before")
         self._consumer = self._bus.consumer(
             TOPICS, group=GROUP, instance=f"{GROUP}.{self._instance}", on_assigned=self._on_assigned
         )
+        reached(2, "view.join:after")
         return self._consumer
 
     def _on_assigned(self, consumer: Consumer, partitions: frozenset[TopicPartition]) -> None:
@@ -162,24 +165,28 @@ class View:
 
     def _begin_at_kept(self, consumer: Consumer, partitions: frozenset[TopicPartition]) -> None:
         """Read on from where the store says, whatever the bus believes (invariant 2)."""
+        reached(2, "view.seek:before")
         kept: dict[TopicPartition, Kept] = self._store.declare(partitions) if partitions else {}
         for partition, (next_offset, counted_to) in kept.items():
             with _still_ours():
                 consumer.seek(partition, next_offset)
             self._kept[partition] = next_offset
             self._counted_to[partition] = counted_to
+        reached(2, "view.seek:after")
 
-    def _apply(self, batches: Sequence[Batch], reached: Mapping[TopicPartition, int]) -> Applied:
+    def _apply(self, batches: Sequence[Batch], read_to: Mapping[TopicPartition, int]) -> Applied:
         """Apply and keep offsets. Another view may have taken our partitions over: then look anew."""
-        moves = {partition: Move(self._kept[partition], offset) for partition, offset in reached.items()}
+        moves = {partition: Move(self._kept[partition], offset) for partition, offset in read_to.items()}
         try:
+            reached(2, "view.apply:before")
             applied = self._store.apply(batches, moves)
+            reached(2, "view.apply:after")
         except FencedError as error:
             self._fenced.append(self._clock())
             if len(self._fenced) == MOST_FENCED and self._fenced[-1] - self._fenced[0] < FENCED_SECONDS:
                 raise
             raise TransientError(str(error)) from error
-        self._kept |= reached
+        self._kept |= read_to
         return applied
 
     def _pass_gaps(self) -> None:
@@ -195,7 +202,9 @@ class View:
     def _tell_freshness(self, now: float) -> None:
         fresh = self._freshness.advance(self.reached)
         if fresh:
+            reached(8, "view.freshness:before")
             self._store.keep_freshness(fresh, int(now * 1_000_000))
+            reached(8, "view.freshness:after")
             self._tally.fresh(fresh)
 
     def _report(self) -> None:
@@ -205,7 +214,9 @@ class View:
         own = self._consumer.assignment() & self._kept.keys()
         offsets = {p: Offset(self._kept[p]) for p in own if self._told.get(p) != Offset(self._kept[p])}
         if offsets:
+            reached(2, "view.report:before")
             self._consumer.commit(offsets)
+            reached(2, "view.report:after")
             self._told |= offsets
         ends = self._bus.end_offsets(TOPICS)
         for partition in own:

@@ -15,6 +15,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from hub.bus.contract import TopicPartition
 from hub.errors import ConfigurationError, FencedError
+from hub.kill_points import reached
 from hub.view.making import make_tables
 from hub.view.plan import Plan, make_plan
 from hub.view.postgres import open_postgres
@@ -73,19 +74,25 @@ class Store:
         """Apply batches in order and keep the offsets, in one transaction (invariant 2)."""
         result = Applied()
         with self._writer.transaction() as session:
+            reached(2, "store.offsets:before")
             for partition, move in sorted(moves.items()):  # one order for all writers: no deadlock
                 if not session.move(partition, move):
                     raise FencedError(
                         f"Another view has moved the offset of {partition.topic}-{partition.partition} "
                         f"in {self.url} from {move.before}. Give each store one set of views."
                     )
+            reached(2, "store.offsets:after")
             counts: Counter[tuple[str, str, str]] = Counter()
             for batch in batches:
+                reached(4, "store.records:before")
                 plan = _apply(session, batch)
+                reached(4, "store.records:after")
                 if batch.counted:
                     _count(counts, result, batch, plan)
             if counts:
                 session.count(counts)
+            reached(8, "store.commit:before")
+        reached(8, "store.commit:after")
         return result
 
     def kept(self, topics: Sequence[str]) -> dict[TopicPartition, Kept]:
