@@ -19,12 +19,12 @@ log = structlog.get_logger()
 
 
 def until_stopped(
-    stop: threading.Event, *, longest_seconds: float, retried: Callable[[], None], **who: str
+    stop: threading.Event, *, longest_seconds: float, retried: Callable[[float], None], **who: str
 ) -> Retrying:
     """Make what calls a function again after every `TransientError`, until `stop` is set.
 
-    Then that error is raised. Before each pause `retried` is called and a warning logged, `who`
-    with it. A pause is never shorter than the other side asked for.
+    Then that error is raised. Before each pause `retried` is called with its seconds and a warning
+    logged, `who` with it. A pause is never shorter than the other side asked for.
     """
     back_off = wait_exponential_jitter(multiplier=0.1, max=longest_seconds, jitter=0.2)
 
@@ -33,7 +33,7 @@ def until_stopped(
         return max(asked, back_off(state))
 
     def tell(state: RetryCallState) -> None:
-        retried()
+        retried(state.upcoming_sleep)
         log.warning("trying again", **who, attempt=state.attempt_number, message=str(_error(state)))
 
     return Retrying(

@@ -21,7 +21,6 @@ class Tally:
             metrics.declare(STAGE, *feed)
         for domain in DOMAINS.values():
             metrics.lag.labels(STAGE, domain.topic)
-        self._progress = [metrics.last_progress.labels(STAGE, *feed) for feed in self._feeds]
 
     def applied(self, applied: Applied, batches: Sequence[Batch], now: float) -> None:
         received: Counter[tuple[str, str]] = applied.applied + applied.superseded
@@ -53,13 +52,13 @@ class Tally:
         self._metrics.lag.labels(STAGE, topic).set(records)
 
     def progress(self, now: float) -> None:
-        for gauge in self._progress:
-            gauge.set(now)
+        for feed in self._feeds:
+            self._metrics.moved(STAGE, *feed, now)
 
-    def retried(self) -> None:
+    def retried(self, pause_seconds: float) -> None:
         """A view that tries again holds up all feeds."""
         for feed in self._feeds:
-            self._metrics.retries.labels(STAGE, *feed).inc()
+            self._metrics.retried(STAGE, *feed, pause_seconds)
 
     def stopped(self, value: int) -> None:
         for feed in self._feeds:
