@@ -123,8 +123,11 @@ def _start_container(client) -> str:
 
 
 def _listeners(port) -> dict[str, str]:
+    """The broker asks itself about transactions too, and within its container it has another address."""
     return {
-        "listeners": "PLAINTEXT://:9092,CONTROLLER://:9093",
-        "advertised.listeners": f"PLAINTEXT://127.0.0.1:{port}",
+        "listeners": "PLAINTEXT://:9092,WITHIN://localhost:9094,CONTROLLER://:9093",
+        "advertised.listeners": f"PLAINTEXT://127.0.0.1:{port},WITHIN://localhost:9094",
+        "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,WITHIN:PLAINTEXT",
+        "inter.broker.listener.name": "WITHIN",
         "controller.quorum.voters": "1@localhost:9093",
     }
