@@ -15,6 +15,8 @@ AUDIT_RETENTION_DAYS = 400
 
 AUDIT_TOPIC = "hub.audit.v1"
 MAPPING_TOPIC = "hub.mapping.v1"
+CASES_TOPIC = "hub.dead-letters.v1"
+"""What has become of each dead letter."""
 
 
 class _Row(NamedTuple):
@@ -25,21 +27,23 @@ class _Row(NamedTuple):
     cleanup: Literal["compact", "delete"]
 
 
-# Compacted topics hold state: the newest record of each key, for ever.
+# Compacted topics hold state: the newest record of each key, for ever. A dead letter's key is its own,
+# so that it stays until it is resolved and then taken away by a tombstone.
 _OF_EACH_FORCE = (
     _Row("{force}.positions.v1", 1, "compact"),
     _Row("{force}.control.v1", 1, "compact"),
 )
 _OF_EACH_FEED = (
     _Row("{force}.{domain}.v1", None, "compact"),
-    _Row("{force}.{domain}.v1.dlq", 1, "delete"),
+    _Row("{force}.{domain}.v1.dlq", 1, "compact"),
 )
 _OF_EACH_DOMAIN = (
     _Row("alliance.{domain}.v1", None, "compact"),
-    _Row("alliance.{domain}.v1.dlq", 1, "delete"),
+    _Row("alliance.{domain}.v1.dlq", 1, "compact"),
 )
 _OF_THE_HUB = (
     _Row(MAPPING_TOPIC, 1, "compact"),
+    _Row(CASES_TOPIC, 1, "compact"),
     _Row(AUDIT_TOPIC, 1, "delete"),
 )
 

@@ -57,10 +57,11 @@ def test_every_topic_of_the_design_is_declared():
         "alliance.hr.v1",
         "alliance.hr.v1.dlq",
         "hub.mapping.v1",
+        "hub.dead-letters.v1",
         "hub.audit.v1",
     }
     state = {name for name, spec in declared.items() if spec.cleanup == "compact"}
-    assert state == {name for name in declared if not name.endswith(".dlq")} - {"hub.audit.v1"}
+    assert state == declared.keys() - {"hub.audit.v1"}
     assert {name for name, spec in declared.items() if spec.partitions == 6} == {
         name for name in declared if name.endswith((".incident.v1", ".hr.v1"))
     }

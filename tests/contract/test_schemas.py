@@ -46,6 +46,7 @@ PUBLISHED = {
         "29fd18f7b2f2771679ccf03fd0bfac5ba6bc248db2277d20a031b677ba42f168",
     ),
     13: ("*.control.v1-value", 1, "800307f7de3987a6d5aff4df71bb2bbad3d739182029ec6a71995878a73f2291"),
+    14: ("hub.dead-letters.v1-value", 1, "65a32a47ad140201e71f1cf0c2a5392e045a6c8c2c8e6bb49595a41ec1b49120"),
 }
 """Every id ever given, with its subject, version and fingerprint. Lines are added, never changed."""
 
