@@ -12,7 +12,6 @@ from connectors.standins.truth import Place, TruthIncident, TruthPerson, Unit, l
 from connectors.standins.vocabulary import ADMINISTRATION, ASB, CRIME, NATIONAL, TRANSPORT, WELFARE
 
 _MOST_OPEN = 60
-"""Open incidents a force has at most; then they are worked on before new ones come."""
 
 _PREFIX = {"leicestershire": "LA", "northamptonshire": "NN", "nottinghamshire": "NG"}
 _SHARE = {"leicestershire": 36, "northamptonshire": 24, "nottinghamshire": 40}
@@ -33,11 +32,17 @@ _MARKINGS = ("OFFICIAL", "OFFICIAL_SENSITIVE")
 
 
 class Busy:
-    """Makes `rate` changes a second over all forces, the same for the same seed and clock."""
+    """Makes `rate` changes a second over all forces, the same for the same seed and clock.
 
-    def __init__(self, legacy: LegacySystems, *, rate: float = 5.0, seed: int = 1) -> None:
+    A force has at most `most_open` open incidents; then they are worked on before new ones come.
+    """
+
+    def __init__(
+        self, legacy: LegacySystems, *, rate: float = 5.0, seed: int = 1, most_open: int = _MOST_OPEN
+    ) -> None:
         self._legacy = legacy
         self._rate = rate
+        self._most_open = most_open
         self._rng = random.Random(seed)
         self._mess = Mess(legacy)
         self._forces = [force for force in legacy.incidents if force in TOWNS]
@@ -76,7 +81,7 @@ class Busy:
         """Make one change somewhere."""
         force = self._rng.choices(self._forces, [_SHARE.get(f, 20) for f in self._forces])[0]
         new, on, duty, mess = 35, 45, 16, 4
-        if len(self._open[force]) >= _MOST_OPEN:
+        if len(self._open[force]) >= self._most_open:
             new = 0
         elif len(self._open[force]) < 5:
             new, on = 80, 0
