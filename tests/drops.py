@@ -42,7 +42,9 @@ class Folder:
 
     def source(self, feed=None):
         """A source as a process that has just started has it."""
-        source = FilesSource(feed or self.feed, str(self.path), None, clock=lambda: self.now)
+        source = FilesSource(
+            feed or self.feed, str(self.path), None, clock=lambda: self.now, ticks=lambda: self.now
+        )
         self._opened.callback(source.close)
         return source
 

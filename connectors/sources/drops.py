@@ -28,10 +28,19 @@ class Listing:
 
 
 class Drops:
-    """Lists a folder. What it remembers is only how long a file has looked the same, and hashes."""
+    """Lists a folder. What it remembers is only how long a file has looked the same, and hashes.
 
-    def __init__(self, folder: Folder, settings: FilesSettings, clock: Callable[[], float]) -> None:
-        self._folder, self._settings, self._clock = folder, settings, clock
+    `clock` tells the time of day, `ticks` measures how long: a clock set forward makes no file whole.
+    """
+
+    def __init__(
+        self,
+        folder: Folder,
+        settings: FilesSettings,
+        clock: Callable[[], float],
+        ticks: Callable[[], float],
+    ) -> None:
+        self._folder, self._settings, self._clock, self._ticks = folder, settings, clock, ticks
         self._since: dict[str, tuple[Look, float]] = {}
         self._tails: dict[str, tuple[Look, Tail]] = {}
         self.hashes: dict[str, tuple[Look, str]] = {}
@@ -40,9 +49,9 @@ class Drops:
 
     def list(self, ledger: Ledger) -> Listing:
         """List what is to be read after what the ledger says is done."""
-        now = self._clock()
+        now = self._ticks()
+        listing = Listing(int(self._clock() * 1_000_000))
         found, others = self._folder.list(self._is_drop)
-        listing = Listing(int(now * 1_000_000))
         listing.present = {name: found[name] for name in sorted(found)}
         for memory in (self._since, self._tails, self.hashes):
             for name in memory.keys() - listing.present.keys():
@@ -52,13 +61,13 @@ class Drops:
             if not self._is_done(name, look, ledger) and not blocked:
                 blocked = self._sort(name, look, listing, ledger, others, now)
         ledger.forget(listing.present, listing.at)
-        self._listed = (now, self._clock() - now)
+        self._listed = (now, self._ticks() - now)
         return listing
 
     def is_tired(self) -> bool:
         """Whether the last listing took so long that another now would take most of the time."""
         began, took = self._listed
-        return began <= self._clock() < began + 10 * took
+        return began <= self._ticks() < began + 10 * took
 
     def _is_drop(self, name: str) -> bool:
         marker = self._settings.whole.marker

@@ -171,7 +171,7 @@ class FeedSource:
     def _restart(self, token: str | None) -> Batch:
         """Begin anew after a token was refused, at most once a minute."""
         now = self._clock()
-        if now - self._restarted < _RESTART_SECONDS:
+        if 0 <= now - self._restarted < _RESTART_SECONDS:  # a clock set back forbids nothing
             raise TransientError(
                 f"{self._feed}: {self._web.shown} refuses its own tokens; asked again later.",
                 retry_after_seconds=_RESTART_SECONDS,

@@ -29,13 +29,19 @@ class FilesSource:
     """
 
     def __init__(
-        self, feed: Feed, location: str, secret: str | None, *, clock: Callable[[], float] = time.time
+        self,
+        feed: Feed,
+        location: str,
+        secret: str | None,
+        *,
+        clock: Callable[[], float] = time.time,
+        ticks: Callable[[], float] = time.monotonic,
     ) -> None:
         self._feed = feed
         self._settings, self._columns = files_settings(feed)
         self._snapshot = self._settings.mode == "snapshot"
         self._folder = open_folder(location, secret)
-        self._drops = Drops(self._folder, self._settings, clock)
+        self._drops = Drops(self._folder, self._settings, clock, ticks)
         self._told: set[str] = set()
         self._after: Position | None = None
         self._reading: Reading | None = None

@@ -18,6 +18,17 @@ REST = 9
 """Reading again rests this many times as long as it took."""
 
 
+class Began(NamedTuple):
+    """When a scan began: in ticks, to tell which came first whatever is done to the clock; and the time."""
+
+    tick: float
+    at: float
+
+    @classmethod
+    def now(cls, clock: Callable[[], float]) -> "Began":
+        return cls(time.monotonic(), clock())
+
+
 class Layout(NamedTuple):
     """The columns of one table: all that are read, the key, the watermark."""
 
@@ -86,7 +97,7 @@ class Head:
         self._cursor: Sequence[Any] | None = None
         self._scan: Scan | None = None
         self.newest = newest
-        self.began = 0.0
+        self.began = Began(0.0, 0.0)
 
     @property
     def scanning(self) -> bool:
@@ -108,7 +119,7 @@ class Head:
         self._again = time.monotonic() >= self._again_due
         if not self._again and self._cursor is None:
             return None
-        self.began = self._clock()
+        self.began = Began.now(self._clock)
         low = self._again_from if self._again else None
         after = None if self._again else self._cursor
         layout = self._layout
@@ -139,7 +150,7 @@ class Overlap:
         self._keyless: Where | None = layout.keyless(low)
         self._unset: Scan | None = Scan(database, names, layout.key, layout.unset, ROWS)
         self._marked = Scan(database, names, layout.order, layout.from_mark(low, high), ROWS)
-        self.began = clock()
+        self.began = Began.now(clock)
         self.newest = newest
         self.done = False
 

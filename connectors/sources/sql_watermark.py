@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from connectors.source import Batch, Position
 from connectors.sources.columns import Column
 from connectors.sources.sql_database import Database, Raw
-from connectors.sources.sql_lanes import Head, Layout, Overlap, Sweep
+from connectors.sources.sql_lanes import Began, Head, Layout, Overlap, Sweep
 from connectors.sources.sql_marks import Marks
 from connectors.sources.sql_rows import RowMaker
 from connectors.sources.sql_settings import SqlSettings
@@ -92,7 +92,7 @@ class _Lanes:
         self._head_was_last = False
         self._overlap: Overlap | None = Overlap(layout, newest, clock, to_the_end=True)
         self._overlap_due = self._sweep_due = 0.0
-        self._proving: float | None = None
+        self._proving: Began | None = None
         self.sweep: Sweep | None = None
         self.rows: Sequence[Raw] = ()
         self.swept: str | None = None
@@ -133,7 +133,7 @@ class _Lanes:
     def _read_head(self) -> None:
         self.rows = self._head.page()
         if self._proving is not None and not self._head.scanning and self._head.began > self._proving:
-            self.proved, self._proving = self._proving, None
+            self.proved, self._proving = self._proving.at, None
 
     def _read_overlap(self, overlap: Overlap) -> None:
         self.rows = overlap.page()
@@ -146,7 +146,7 @@ class _Lanes:
         rest = 0.0 if self._first else overlap.rest_seconds
         self._overlap_due = time.monotonic() + max(self._settings.overlap_every_seconds, rest)
         if self._first:
-            self._first, self.proved = False, overlap.began
+            self._first, self.proved = False, overlap.began.at
         else:
             self._proving = overlap.began
 

@@ -199,7 +199,7 @@ def test_a_folder_that_takes_long_to_list_is_not_listed_all_the_time(folder):
             self.now += 1
             return self.now
 
-    source = FilesSource(folder.feed, str(folder.path), None, clock=Slow())
+    source = FilesSource(folder.feed, str(folder.path), None, ticks=Slow())
     assert source.read({}).complete_to is not None
     folder.drop("INC_1.csv", b"1,01/11/2016,N,")
     waited = 0

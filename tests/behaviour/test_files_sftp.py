@@ -93,7 +93,7 @@ def folder(tmp_path):
 def over_sftp(folder, server, secret=None, **more):
     location = server.location(folder.path, **more)
     return contextlib.closing(
-        FilesSource(folder.feed, location, secret or server.secret(), clock=lambda: folder.now)
+        FilesSource(folder.feed, location, secret or server.secret(), ticks=lambda: folder.now)
     )
 
 
