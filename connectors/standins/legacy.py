@@ -70,8 +70,8 @@ class LegacySystems:
     """Stand-ins for every feed of `forces`; all they hold is in `folder`, and found again there.
 
     A force is given the format of the built-in force that shares its kind of source. `urls`
-    puts an incident database elsewhere than in the folder, by force. `staff_scale` is the share
-    of the real head counts.
+    puts an incident database elsewhere than in the folder, by force. `feed` is where the XML feed
+    listens. `staff_scale` is the share of the real head counts.
     """
 
     def __init__(
@@ -81,6 +81,7 @@ class LegacySystems:
         *,
         clock: Callable[[], dt.datetime] = now,
         urls: Mapping[str, str] | None = None,
+        feed: tuple[str, int] = ("127.0.0.1", 0),
         staff_scale: float = 0.1,
         drop_seconds: float = 1.0,
         extract_seconds: float = 10.0,
@@ -90,6 +91,7 @@ class LegacySystems:
         self.lock = threading.RLock()
         self._folder = folder
         self._urls = urls or {}
+        self._feed = feed
         folder.mkdir(parents=True, exist_ok=True)
         self.book = TruthBook(folder / "truth.db")
         self.incidents = {
@@ -207,7 +209,7 @@ class LegacySystems:
                     folder.absolute() / "incidents", NORTHAMPTONSHIRE, drop_seconds=drop_seconds
                 )
             case "feed":
-                return XmlFeed(folder / "incidents.db", NOTTINGHAMSHIRE)
+                return XmlFeed(folder / "incidents.db", NOTTINGHAMSHIRE, address=self._feed)
             case kind:
                 raise ConfigurationError(f"{feed.file}: no stand-in for a source of kind '{kind}'.")
 

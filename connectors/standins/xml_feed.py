@@ -25,10 +25,13 @@ create table if not exists items
 class XmlFeed:
     """Incidents as a feed of changes: each at its newest version, in order of its last change.
 
-    The content is kept in a SQLite file, so tokens hold over a restart. `port` 0 takes a free one.
+    The content is kept in a SQLite file, so tokens hold over a restart. It listens on `address`;
+    port 0 takes a free one.
     """
 
-    def __init__(self, file: Path, vocabulary: Vocabulary, *, port: int = 0) -> None:
+    def __init__(
+        self, file: Path, vocabulary: Vocabulary, *, address: tuple[str, int] = ("127.0.0.1", 0)
+    ) -> None:
         self._vocabulary = vocabulary
         self._lock = threading.Lock()
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -36,8 +39,8 @@ class XmlFeed:
         self._db.execute("pragma journal_mode=wal")
         self._db.execute("pragma synchronous=off")
         self._db.executescript(_TABLES)
-        self._server = _Server(("127.0.0.1", port), self)
-        self.location = f"http://127.0.0.1:{self._server.server_address[1]}/incidents"
+        self._server = _Server(address, self)
+        self.location = f"http://{address[0]}:{self._server.server_address[1]}/incidents"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.1,), daemon=True)
         self._thread.start()
 

@@ -13,6 +13,7 @@ from hub.cli.parts import Parts
 from hub.cli.process import Process, Stage, start_all, start_server
 from hub.cli.removals import removals_app
 from hub.cli.schemas import schemas_app
+from hub.cli.standins import standins
 from hub.cli.token import token
 from hub.cli.topics import topics_app
 from hub.config import Settings
@@ -103,6 +104,7 @@ def _connect(settings: Settings) -> tuple[Bus, list[TopicSpec]]:
 
 
 app.command("demo")(demo)
+app.command("standins")(standins)
 app.command("token")(token)
 app.add_typer(topics_app(_connect), name="topics")
 app.add_typer(forces_app, name="forces")
