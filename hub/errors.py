@@ -5,6 +5,7 @@
     ├── EnvironmentMissingError  stop and tell: a program or right is missing   exit 3
     ├── TransientError       try again: exponential, jittered, capped, counted
     ├── BadRecordError       dead letter, and go on with the next record
+    │   └── HeldBehindError      nothing is wrong with it: an earlier one of its key waits (strict order)
     ├── BadQueryError        answer who asked: the question is not well put
     └── FatalError           stop: going on would lose or invent something      exit 1
         ├── FencedError          another process took over this identity
@@ -47,6 +48,10 @@ class TransientError(HubError):
 
 class BadRecordError(HubError):
     """One record cannot be used: it goes to the dead letters with `reason`, never with its content."""
+
+
+class HeldBehindError(BadRecordError):
+    """A good record that may not pass the dead letter before it; it goes on once that is resolved."""
 
 
 class BadQueryError(HubError):

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from hub.bus.contract import Bus, Producer, Received
-from hub.dead_letters import dead_letter, dead_letter_key, dead_letter_topic
+from hub.dead_letters import dead_letter, dead_letter_key, dead_letter_topic, letter_headers
 from hub.errors import BadRecordError
 from hub.kill_points import reached
 from hub.metrics import Metrics
@@ -122,7 +122,12 @@ class Lane:
             STAGE, received, error, at, force=feed.force, domain=feed.domain, system=feed.system
         )
         reached(6, "normalise.dead-letter:before")
-        producer.send(self._dead_letters, dead_letter_key(STAGE, received), self._encode_dead(letter))
+        producer.send(
+            self._dead_letters,
+            dead_letter_key(STAGE, received),
+            self._encode_dead(letter),
+            letter_headers(letter),
+        )
         reached(6, "normalise.dead-letter:after")
 
     def _count_flags(self, flags: Flags) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from hub.bus.contract import Bus, Producer, Received, TopicPartition
-from hub.dead_letters import dead_letter, dead_letter_key, dead_letter_topic
+from hub.dead_letters import dead_letter, dead_letter_key, dead_letter_topic, letter_headers
 from hub.errors import BadRecordError, TransientError
 from hub.kill_points import reached
 from hub.schema.codec import Codec
@@ -33,6 +33,7 @@ class DeadLetters:
         self._bus = bus
         self._codec = codec
         self._id = f"hub.view.{instance}"
+        self._task = instance
         self._producer: Producer | None = None
         self._sent_to: dict[TopicPartition, int] = {}
 
@@ -58,7 +59,8 @@ class DeadLetters:
         received, topic = dead.received, dead_letter_topic(dead.received.topic)
         letter = dead_letter(STAGE, received, dead.error, at, force=dead.force, domain=dead.domain, system="")
         value = self._codec.encoder(topic)(letter)
-        producer.send(topic, dead_letter_key(STAGE, received), value, timestamp=at // 1000)
+        key, headers = dead_letter_key(STAGE, received), letter_headers(letter, self._task)
+        producer.send(topic, key, value, headers, timestamp=at // 1000)
 
     def close(self) -> None:
         producer, self._producer = self._producer, None

@@ -163,7 +163,7 @@ def test_the_command_checks_applies_and_checks_again(run):
     assert applied.exit_code == 0
     assert "made leicestershire.incident.v1\n" in applied.output
     again = run("apply")
-    assert again.output == "16 topics are as declared\n"
+    assert again.output == "17 topics are as declared\n"
     assert run("check").exit_code == 0
 
 

@@ -1,4 +1,4 @@
-"""Dead letters: what could not be used, set aside with its original bytes and the reason (invariant 6)."""
+"""Making a dead letter: the original bytes, the reason, and where both are from (invariant 6)."""
 
 import hashlib
 from typing import Any
