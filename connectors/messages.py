@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 
 from connectors.changes import Change, Dead
 from hub.bus.contract import Headers
-from hub.dead_letters import dead_letter_topic, kept
+from hub.dead_letters import dead_letter_topic, kept, letter_headers
 from hub.domains import DOMAINS
-from hub.events import event_id, headers, record_id
+from hub.events import Heading, event_id, record_id
 from hub.forces import Feed
 
 Encode = Callable[[Mapping[str, Any]], bytes]
@@ -35,8 +35,7 @@ class Messages:
         self._encode_event = encode_event
         self._encode_dead = encode_dead
         self._id = id_prefix(feed)
-        self._source = f"/{feed.force}/{feed.system}".encode()
-        self._kind = feed.topic.encode()
+        self._heading = Heading(f"/{feed.force}/{feed.system}", feed.topic)
 
     def event(self, change: Change, read_at: int) -> Message:
         """Encode a change. Raises `BadRecordError` where the schema cannot hold the row."""
@@ -59,39 +58,32 @@ class Messages:
         )
         subject = name.encode()
         time = read_at if row.changed_at is None else row.changed_at
-        head = headers(
-            ce_id=event_id(name, known.version),
-            source=self._source,
-            kind=self._kind,
-            time_micros=time,
-            subject=subject,
-        )
+        head = self._heading.of(event_id(name, known.version), time, subject)
         return Message(self._feed.topic, subject, value, head, time // 1000)
 
     def dead_letter(self, dead: Dead, at: int) -> Message:
         """Keep the original bytes; above 512 KiB their head, with length, SHA-256 and place."""
         refused, topic = dead.refused, dead_letter_topic(self._feed.topic)
-        value = self._encode_dead(
-            {
-                "stage": "read",
-                "topic": self._feed.topic,
-                "partition": -1,
-                "offset": -1,
-                "force": self._feed.force,
-                "domain": self._feed.domain,
-                "system": self._feed.system,
-                "record_id": None if refused.key is None else self._id + refused.key,
-                "error": "BadRecordError",
-                "reason": refused.reason,
-                "source_position": refused.place,
-                "key": None,
-                "value": None if refused.raw is None else kept(refused.raw),
-                "length": refused.length,
-                "sha256": refused.sha256,
-                "at": at,
-            }
-        )
-        return Message(topic, _DEAD_KEY + dead.id.hex().encode(), value, (), at // 1000)
+        letter = {
+            "stage": "read",
+            "topic": self._feed.topic,
+            "partition": -1,
+            "offset": -1,
+            "force": self._feed.force,
+            "domain": self._feed.domain,
+            "system": self._feed.system,
+            "record_id": None if refused.key is None else self._id + refused.key,
+            "error": "BadRecordError",
+            "reason": refused.reason,
+            "source_position": refused.place,
+            "key": None,
+            "value": None if refused.raw is None else kept(refused.raw),
+            "length": refused.length,
+            "sha256": refused.sha256,
+            "at": at,
+        }
+        key, value = _DEAD_KEY + dead.id.hex().encode(), self._encode_dead(letter)
+        return Message(topic, key, value, letter_headers(letter), at // 1000)
 
 
 def id_prefix(feed: Feed) -> str:

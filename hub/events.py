@@ -3,15 +3,23 @@
 import datetime as dt
 import hashlib
 import uuid
-from functools import lru_cache
 from urllib.parse import quote
 
 NAMESPACE = uuid.UUID("5f1c7d0e-2f5a-5c6b-9d0e-8a4b3c2d1e0f").bytes
 """UUID namespace of every `ce_id` (RFC 9562, version 5). Never changes: ids must repeat."""
 
-_EPOCH_ORDINAL = dt.date(1970, 1, 1).toordinal()
-
 CONTENT_TYPE = b"application/vnd.confluent.avro"
+
+_VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
+
+_EPOCH_ORDINAL = dt.date(1970, 1, 1).toordinal()
+_MINUTES = [f"T{minute // 60:02}:{minute % 60:02}:" for minute in range(1440)]
+_SECONDS = [f"{second:02}." for second in range(60)]
+
+_MOST_DAYS = 4096
+
+_VERSION = ("ce_specversion", b"1.0")
+_CONTENT = ("content-type", CONTENT_TYPE)
 
 
 def source_key(*parts: str) -> str:
@@ -35,40 +43,51 @@ def event_id(record: str, source_version: int, mapping_version: int | None = Non
         if mapping_version is None
         else f"{record}#{source_version}.{mapping_version}"
     )
-    digest = bytearray(hashlib.sha1(NAMESPACE + name.encode(), usedforsecurity=False).digest()[:16])
-    digest[6] = digest[6] & 0x0F | 0x50
-    digest[8] = digest[8] & 0x3F | 0x80
-    text = digest.hex()
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    text = hashlib.sha1(NAMESPACE + name.encode(), usedforsecurity=False).hexdigest()
+    return f"{text[:8]}-{text[8:12]}-5{text[13:16]}-{_VARIANT[text[16]]}{text[17:20]}-{text[20:32]}"
 
 
-@lru_cache(maxsize=1024)  # the rows of one reading share their time
+class _Days(dict[int, str]):
+    """The date of each day since 1970 that was asked for."""
+
+    def __missing__(self, day: int) -> str:
+        if len(self) >= _MOST_DAYS:
+            self.clear()
+        result = self[day] = dt.date.fromordinal(_EPOCH_ORDINAL + day).isoformat()
+        return result
+
+
+_DAYS = _Days()
+
+
 def iso_micros(micros: int) -> str:
     """Write microseconds since 1970 UTC as RFC 3339 with a Z."""
     seconds, rest = divmod(micros, 1_000_000)
-    return f"{_iso_second(seconds)}.{rest:06}Z"
+    minutes, second = divmod(seconds, 60)
+    day, minute = divmod(minutes, 1440)
+    return f"{_DAYS[day]}{_MINUTES[minute]}{_SECONDS[second]}{rest:06}Z"
 
 
-@lru_cache(maxsize=4096)  # changes of one second share it
-def _iso_second(seconds: int) -> str:
-    days, second = divmod(seconds, 86_400)
-    date = dt.date.fromordinal(_EPOCH_ORDINAL + days)
-    return f"{date.isoformat()}T{second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}"
+class Heading:
+    """Makes the CloudEvents 1.0 headers of Kafka's binary mode, for events of one source and kind."""
 
+    def __init__(self, source: str, kind: str) -> None:
+        self._source = ("ce_source", source.encode())
+        self._kind = ("ce_type", kind.encode())
 
-def headers(
-    *, ce_id: str, source: bytes, kind: bytes, time_micros: int, subject: bytes, trace: bytes | None = None
-) -> list[tuple[str, bytes]]:
-    """Make the CloudEvents 1.0 headers of Kafka's binary mode; `subject` is the record id."""
-    result = [
-        ("ce_specversion", b"1.0"),
-        ("ce_id", ce_id.encode()),
-        ("ce_source", source),
-        ("ce_type", kind),
-        ("ce_time", iso_micros(time_micros).encode()),
-        ("ce_subject", subject),
-        ("content-type", CONTENT_TYPE),
-    ]
-    if trace is not None:
-        result.append(("traceparent", trace))
-    return result
+    def of(
+        self, event: str, time_micros: int, subject: bytes, trace: bytes | None = None
+    ) -> list[tuple[str, bytes]]:
+        """Give the headers of the event with this id; `subject` is the record id."""
+        made = [
+            _VERSION,
+            ("ce_id", event.encode()),
+            self._source,
+            self._kind,
+            ("ce_time", iso_micros(time_micros).encode()),
+            ("ce_subject", subject),
+            _CONTENT,
+        ]
+        if trace is not None:
+            made.append(("traceparent", trace))
+        return made

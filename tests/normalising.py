@@ -11,7 +11,7 @@ from hub.bus import open_bus
 from hub.bus.contract import Bus, Received, TopicPartition
 from hub.bus.topics import apply, specs
 from hub.domains import DOMAINS
-from hub.events import event_id, headers
+from hub.events import Heading, event_id
 from hub.forces import Feed, Force
 from hub.metrics import Metrics
 from hub.normalise.counts import Counts, read_counts
@@ -44,16 +44,13 @@ class Room:
     def publish(self, of: Feed, *events: Mapping[str, Any], trace: bytes | None = None) -> None:
         """Write events as their connector would, in one transaction."""
         encode = self.codec.encoder(of.topic)
+        heading = Heading(f"/{of.force}/{of.system}", of.topic)
         for each in events:
-            head = headers(
-                ce_id=event_id(each["record_id"], each["source_version"]),
-                source=f"/{of.force}/{of.system}".encode(),
-                kind=of.topic.encode(),
-                time_micros=each["read_at"],
-                subject=each["record_id"].encode(),
-                trace=trace,
+            subject = each["record_id"].encode()
+            head = heading.of(
+                event_id(each["record_id"], each["source_version"]), each["read_at"], subject, trace
             )
-            self.write(of, (each["record_id"].encode(), encode(each)), head=head)
+            self.write(of, (subject, encode(each)), head=head)
 
     def write(self, of: Feed, *messages: tuple[bytes | None, bytes | None], head: Any = ()) -> None:
         """Write anything at all to a feed's topic."""

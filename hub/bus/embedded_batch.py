@@ -11,7 +11,7 @@ immutable, its offsets ascend, and gaps in them are where compaction took record
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache, lru_cache
 from struct import Struct, pack, unpack_from
-from typing import NamedTuple
+from typing import NamedTuple, overload
 
 from hub.bus.contract import Headers
 
@@ -22,8 +22,30 @@ _COUNT = Struct("<I")
 _NULL = -1
 
 
+class PackedHeaders(Sequence[tuple[str, bytes]]):
+    """Headers as they lie in a batch; they are unpacked when one is asked for, not to be counted."""
+
+    __slots__ = ("_packed",)
+
+    def __init__(self, packed: bytes) -> None:
+        self._packed = packed
+
+    def __len__(self) -> int:
+        return _COUNT.unpack_from(self._packed)[0] if self._packed else 0
+
+    @overload
+    def __getitem__(self, index: int) -> tuple[str, bytes]: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[tuple[str, bytes]]: ...
+    def __getitem__(self, index: int | slice) -> tuple[str, bytes] | list[tuple[str, bytes]]:
+        return unpack_headers(self._packed)[index]
+
+    def __iter__(self) -> Iterator[tuple[str, bytes]]:
+        return iter(unpack_headers(self._packed))
+
+
 class Record(NamedTuple):
-    """A record as read; its headers are unpacked when they are asked for."""
+    """A record as read."""
 
     topic: str
     partition: int
@@ -35,7 +57,7 @@ class Record(NamedTuple):
 
     @property
     def headers(self) -> Headers:
-        return unpack_headers(self.packed_headers)
+        return PackedHeaders(self.packed_headers)
 
 
 class Entry(NamedTuple):

@@ -5,13 +5,14 @@ from typing import NamedTuple
 from hub.bus.contract import RECORD_LIMIT_BYTES, Headers, Received
 from hub.domains import DOMAINS
 from hub.errors import BadRecordError
-from hub.events import event_id, headers
+from hub.events import Heading, event_id
 from hub.normalise.flags import Flags
 from hub.normalise.mapping import Envelope, Mapper, Record
 from hub.schema.codec import Codec
 
 _ROOM_FOR_KEY_AND_HEADERS = 64 * 1024
 _OWN_HEADERS = 7
+"""How many a connector gives its events."""
 
 
 class Made(NamedTuple):
@@ -34,8 +35,7 @@ class Step:
         self.ahead = mapper.ahead
         self._encode = codec.encoder(domain.topic)
         self._mapping_version = mapper.version
-        self._source = f"/alliance/{feed.force}/{feed.domain}".encode()
-        self._kind = domain.topic.encode()
+        self._heading = Heading(f"/alliance/{feed.force}/{feed.domain}", domain.topic)
 
     def read(self, received: Received) -> Envelope | None:
         """Decode an event; None for an erasure. `BadRecordError` where it has no key or cannot be read."""
@@ -71,17 +71,16 @@ class Step:
     def _headers(self, received: Received, record: Record) -> Headers:
         provenance = record["provenance"]
         changed_at = provenance["changed_at"]
-        return headers(
-            ce_id=event_id(record["id"], record["source_version"], self._mapping_version),
-            source=self._source,
-            kind=self._kind,
-            time_micros=provenance["read_at"] if changed_at is None else changed_at,
-            subject=received.key or b"",
-            trace=_trace(received.headers),
+        return self._heading.of(
+            event_id(record["id"], record["source_version"], self._mapping_version),
+            provenance["read_at"] if changed_at is None else changed_at,
+            received.key or b"",
+            _trace(received.headers),
         )
 
 
 def _trace(found: Headers) -> bytes | None:
-    if len(found) <= _OWN_HEADERS:
+    """Find the trace in another's event; ours have none, and are told by their number alone."""
+    if len(found) == _OWN_HEADERS:
         return None
     return next((value for name, value in found if name == "traceparent"), None)
