@@ -105,7 +105,9 @@ class Publisher:
         if complete_to is not None and complete_to != self.positions.complete_to:
             self.positions.complete_to = complete_to
             self._unwritten = True
-        due = self._open or now or at - self._kept_at >= IDLE_SECONDS * 1_000_000
+        waited = at - self._kept_at
+        # A clock set back makes it due too: else nothing would be told until it is that late again.
+        due = self._open or now or not 0 <= waited < IDLE_SECONDS * 1_000_000
         if not due:
             return
         reached(1, "connect.position:before")

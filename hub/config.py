@@ -87,6 +87,9 @@ class Settings(BaseSettings):
     stale_after_seconds: float = Field(
         60, gt=0, description="A force not known complete for so long is stale."
     )
+    silent_after_seconds: float = Field(
+        60, gt=0, description="A stage that has not moved for so long makes its process not ready."
+    )
     log_format: Literal["auto", "json", "text"] = "auto"
 
     @property

@@ -21,6 +21,9 @@ OnAssigned = Callable[[Consumer, frozenset[TopicPartition]], None]
 _SLICE_MS = 100
 """Within `poll`, how soon a new assignment is noticed."""
 
+_JOIN_SECONDS = 30
+"""After so long outside its group a member says so, for `poll` alone would look like having nothing to do."""
+
 _ANSWER_MS = 15_000
 _CLOSE_MS = 5_000
 _READ_ALL_RECORDS = 1000
@@ -32,6 +35,9 @@ _SETTINGS: Mapping[str, Any] = {
     "allow_auto_create_topics": False,
     "session_timeout_ms": 10_000,
     "heartbeat_interval_ms": 1000,
+    # A member that does not poll for so long is left behind; until then the others wait for it, and
+    # a lost answer to a request to join is waited for.
+    "max_poll_interval_ms": 60_000,
     # Eager: a member holds nothing while the group moves, so `assignment` is never half old.
     "partition_assignment_strategy": [RoundRobinPartitionAssignor],
     # A seek waits for the fetch under way, so an idle one must not take long.
@@ -58,11 +64,12 @@ class _Assignments(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-py
         self._hold = hold
         self.assigned: frozenset[TopicPartition] = frozenset()
         self.member: Any = None
+        self.outside_since = time.monotonic()
         self.news = False
 
     def on_partitions_revoked(self, _revoked: Collection[KafkaPartition]) -> None:
         self.assigned = frozenset()
-        self.member = None
+        self.member, self.outside_since = None, time.monotonic()
         self.news = False
 
     def on_partitions_lost(self, lost: Collection[KafkaPartition]) -> None:
@@ -122,6 +129,7 @@ class KafkaBusConsumer:
                 return cast("list[Received]", first)
             left_ms = (deadline - time.monotonic()) * 1000
             if left_ms <= 0 and not self._assignments.news:
+                self._refuse_to_stay_outside()
                 return []
             left_ms = max(left_ms, 0)
 
@@ -185,6 +193,14 @@ class KafkaBusConsumer:
             if self._on_assigned is not None:
                 self._on_assigned(self, assigned)
             self._kafka.resume(*(KafkaPartition(*tp) for tp in assigned))
+
+    def _refuse_to_stay_outside(self) -> None:
+        outside = time.monotonic() - self._assignments.outside_since
+        if self._group is not None and self._assignments.member is None and outside > _JOIN_SECONDS:
+            raise TransientError(
+                f"group '{self._group}' on Kafka at {self._address} has given this member no partitions for"
+                f" {outside:.0f} s: its coordinator does not answer, or another member holds it up."
+            )
 
     def _committed(self, partition: TopicPartition) -> Offset | None:
         with translated(f"asking for offsets of group '{self._group}'", self._address):

@@ -49,7 +49,7 @@ class Process:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.parts = Parts(settings)
-        self.health = Health(self.parts.metrics)
+        self.health = Health(self.parts.metrics, silent_after_seconds=settings.silent_after_seconds)
         self.stop_asked = threading.Event()
         self.address = ""
         self._threads: list[threading.Thread] = []

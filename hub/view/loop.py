@@ -73,7 +73,7 @@ class View:
         self._astray: TransientError | None = None
         self._fenced: deque[float] = deque(maxlen=MOST_FENCED)
         self.taken = 0
-        self._tend_at = self._report_at = 0.0
+        self._tended_at = self._reported_at = float("-inf")
 
     def run(self, stop: threading.Event, *, done: Callable[[], bool] = lambda: False) -> None:
         """Project until `stop` is set or `done` says so, through whatever may mend by itself.
@@ -102,16 +102,19 @@ class View:
         try:
             count = self._project()
             now = self._clock()
-            if now >= self._tend_at:
-                self._tend_at = now + TEND_SECONDS
+            if _is_due(self._tended_at, TEND_SECONDS, now):
                 self._pass_gaps()
                 self._tell_freshness(now)
-            if now >= self._report_at:
-                self._report_at = now + REPORT_SECONDS
+                self._tended_at = now
+            reports = _is_due(self._reported_at, REPORT_SECONDS, now)
+            if reports:
                 self._report()
-            self._tally.progress(now)
+                self._reported_at = now
+            if count or reports:  # a poll without records may be one that no broker answered
+                self._tally.progress(now)
         except TransientError as error:
             self._astray = error
+            self._leave_unless_assigned()
             raise
         return count
 
@@ -146,6 +149,13 @@ class View:
         self.taken += len(received)
         self._tally.applied(applied, sorted_.batches, self._clock())
         return len(received)
+
+    def _leave_unless_assigned(self) -> None:
+        """A group that gave this view nothing may be waiting for an answer that was lost: join anew."""
+        consumer = self._consumer
+        if consumer is not None and not consumer.assignment():
+            self._consumer = None
+            consumer.close()
 
     def _join(self) -> Consumer:
         self._store.declare_feeds(self._feeds)
@@ -208,9 +218,10 @@ class View:
             self._tally.fresh(fresh)
 
     def _report(self) -> None:
-        """Tell lag tools how far this view is."""
+        """Tell lag tools how far this view is. So bus and store are both asked, be there records or not."""
         if self._consumer is None:
             return
+        self.reached()
         own = self._consumer.assignment() & self._kept.keys()
         offsets = {p: Offset(self._kept[p]) for p in own if self._told.get(p) != Offset(self._kept[p])}
         if offsets:
@@ -229,6 +240,11 @@ class View:
                 )
         for topic in TOPICS:
             self._tally.lag(topic, sum(max(0, ends[p] - self._kept[p]) for p in own if p.topic == topic))
+
+
+def _is_due(last: float, every_seconds: float, now: float) -> bool:
+    """Whether so much time has passed, or the clock was set back."""
+    return not 0 <= now - last < every_seconds
 
 
 @contextmanager
