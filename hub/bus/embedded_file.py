@@ -13,6 +13,7 @@ from hub.errors import (
     HubError,
     TransientError,
 )
+from hub.folders import sync_way
 
 VERSION = 1
 PAGE_BYTES = 4096
@@ -93,7 +94,10 @@ def connect(path: Path, *, limit_mb: int | None = None) -> sqlite3.Connection:
 def prepare(path: Path) -> None:
     """Make the file if it is new; refuse one that is newer than this program, or no bus at all."""
     try:
+        if not path.exists():
+            sync_way(path)
         with closing(sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)) as connection:
+            connection.execute("PRAGMA synchronous = FULL")  # a library may be built with less
             (version,) = connection.execute("PRAGMA user_version").fetchone()
             (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
             if version == 0 and tables == 0:
@@ -111,6 +115,11 @@ def prepare(path: Path) -> None:
                 )
     except sqlite3.Error as error:
         raise translated(error, path) from error
+    except OSError as error:
+        raise EnvironmentMissingError(
+            f"the folders on the way to {path} cannot be synced ({os.strerror(error.errno or 0)}); "
+            "look at their disk."
+        ) from error
 
 
 def make_folder(path: Path) -> None:

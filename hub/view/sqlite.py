@@ -13,6 +13,7 @@ from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_rand
 
 from hub.bus.contract import TopicPartition
 from hub.errors import ConfigurationError, FatalError, HubError, TransientError
+from hub.folders import sync_way
 from hub.view.plan import Known, Plan
 from hub.view.session import Database, Fresh, Kept, Move
 from hub.view.tables import CURRENT, HISTORY
@@ -33,6 +34,8 @@ def open_sqlite(url: URL) -> Database:
     path = str(Path(url.database or "").absolute())
     try:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
+        if not Path(path).exists():
+            sync_way(Path(path))
     except OSError as error:
         raise ConfigurationError(
             f"The store's folder {Path(path).parent} cannot be made: {error}."
