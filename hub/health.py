@@ -15,7 +15,7 @@ from hub.metrics import Metrics
 from hub.pulse import Beat
 
 _STUCK_AFTER = 5
-"""Stuck is what has been silent for so many times as long: starting a process anew costs more than waiting."""
+"""Stuck is what has been silent for so many times as long: a new start costs more than to wait."""
 
 
 class State(StrEnum):
