@@ -7,7 +7,6 @@ from hub.cli.options import takes_settings
 from hub.cli.parts import Parts
 from hub.config import Settings
 from hub.errors import ConfigurationError
-from hub.normalise.mapping import check_mapping
 
 forces_app = typer.Typer(help="Check the folders of the forces.", no_args_is_help=True)
 
@@ -21,6 +20,8 @@ def _group() -> None:
 @takes_settings
 def check(settings: Settings) -> None:
     """Name every problem of every source, mapping, code table and schema at once, with its remedy."""
+    from hub.normalise.mapping import check_mapping  # brings the national grid, which no other command needs
+
     parts = Parts(settings)
     feeds = parts.feeds()
     problems = [problem for feed in feeds for problem in (*check_source(feed), *check_mapping(feed))]
