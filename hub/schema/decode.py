@@ -70,7 +70,7 @@ class _Readers:
         self._functions: dict[str, str] = {}
         self._open: list[str] = []
         self._scope: dict[str, Any] = {
-            "SHORT": SHORT, "SMALL": SMALL, "BOOLEANS": {0: False, 1: True}, "long": decode_long,
+            "SMALL": SMALL, "BOOLEANS": {0: False, 1: True}, "long": decode_long,
             "text": pieces.read_text, "blob": pieces.read_blob, "blocks": pieces.read_blocks,
             "branch": pieces.read_branch, "no_branch": pieces.no_branch, "wrong_end": pieces.wrong_end,
             "float_": struct.Struct("<f").unpack_from, "double_": struct.Struct("<d").unpack_from,
@@ -81,22 +81,23 @@ class _Readers:
         exec(compile(source, f"<avro {name}>", "exec"), self._scope)  # noqa: S102  # as in hub.schema.encode
         return self._scope[name]
 
-    def read(self, schema: Any, body: _Body) -> str:
-        """Add the lines that read a value; give the expression of what they read."""
+    def read(self, schema: Any, body: _Body, name: str = "") -> str:
+        """Add the lines that read a value, perhaps into `name`; give the expression of what they read."""
         resolved = self._parsed.resolve(schema)
+        name = name or self._new()
         if (fixed := self._fixed_length(resolved, body.place)) is not None:
-            return body.take(self._new(), *fixed)
+            return body.take(name, *fixed)
         match kind(resolved):
             case "int" | "long":
-                return self._long(body)
+                return self._long(body, name)
             case "string" | "bytes" as sized:
-                return self._sized(body, sized)
+                return self._sized(body, sized, name)
             case "union" if len(resolved) == 2 and "null" in resolved:
-                return self._nullable(resolved, body)
+                return self._nullable(resolved, body, name)
             case "record" if resolved["name"] not in self._open:
                 return self._record(resolved, body)
             case _:
-                return self._call(resolved, body)
+                return self._call(resolved, body, name)
 
     def _fixed_length(self, resolved: Any, place: str) -> tuple[str, int] | None:
         """Give the expression and length of a value whose length its schema tells."""
@@ -115,8 +116,7 @@ class _Readers:
                 return f"{table}[v[{place}]]", 1
         return None
 
-    def _long(self, body: _Body) -> str:
-        name = self._new()
+    def _long(self, body: _Body, name: str) -> str:
         body.lines += [
             f"{name} = v[{body.place}]",
             f"if {name} < 128: {name} = SMALL[{name}]; i += {body.ahead + 1}",
@@ -125,28 +125,26 @@ class _Readers:
         body.ahead = 0
         return name
 
-    def _sized(self, body: _Body, sized: str) -> str:
-        name = self._new()
+    def _sized(self, body: _Body, sized: str, name: str) -> str:
         slow, finish = ("text", ".decode()") if sized == "string" else ("blob", "")
+        reach = self._reach(body.ahead)
         body.lines += [
-            f"k = SHORT[v[{body.place}]]",
-            f"if k: j = {body.place} + k; {name} = v[i + {body.ahead + 1}:j]{finish}; i = j",
+            f"if k := {reach}[v[{body.place}]]: {name} = v[i + {body.ahead + 1}:(i := i + k)]{finish}",
             f"else: {name}, i = {slow}(v, {body.place})",
         ]
         body.ahead = 0
         return name
 
-    def _nullable(self, resolved: Any, body: _Body) -> str:
-        name = self._new()
+    def _nullable(self, resolved: Any, body: _Body, name: str) -> str:
         null = resolved.index("null")
         inner = _Body(ahead=body.ahead + 1)
-        result = self.read(resolved[1 - null], inner)
+        result = self.read(resolved[1 - null], inner, name)
         inner.settle()
         body.lines += [
             f"u = v[{body.place}]",
             f"if u == {2 * (1 - null)}:",
             *(f"    {line}" for line in inner.lines),
-            f"    {name} = {result}",
+            *([f"    {name} = {result}"] if result != name else ()),
             f"elif u == {2 * null}: {name} = None; i += {body.ahead + 1}",
             "else: no_branch()",
         ]
@@ -160,8 +158,8 @@ class _Readers:
         self._open.remove(full)
         return f"{{{', '.join(pairs)}}}"
 
-    def _call(self, resolved: Any, body: _Body) -> str:
-        name, called = self._new(), self._function(resolved)
+    def _call(self, resolved: Any, body: _Body, name: str) -> str:
+        called = self._function(resolved)
         body.lines.append(f"{name}, i = {called}(v, {body.place})")
         body.ahead = 0
         return name
@@ -206,7 +204,7 @@ class _Readers:
 
     def _map(self, resolved: Any) -> list[str]:
         body = _Body()
-        key = self._sized(body, "string")
+        key = self._sized(body, "string", self._new())
         result = self.read(resolved["values"], body)
         body.settle()
         return self._loop("{}", [*body.lines, f"out[{key}] = {result}"])
@@ -229,6 +227,13 @@ class _Readers:
         called = self._constant(branches)
         self._scope[called] = tuple(self._scope[name] for name in branches)
         return [f"n, i = branch(v, i, {len(resolved)})", f"return {called}[n](v, i)"]
+
+    def _reach(self, ahead: int) -> str:
+        """Name the table that tells by a first byte, `ahead` of `i`, how far from `i` a short text ends."""
+        name = f"REACH{ahead}"
+        if name not in self._scope:
+            self._scope[name] = [length and length + ahead for length in SHORT]
+        return name
 
     def _constant(self, value: Any) -> str:
         name = self._new()
