@@ -2,20 +2,21 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 import structlog
 
-from connectors.changes import Found
-from connectors.positions import ACCEPTED, HELD
+from connectors.orders import Orders
 from connectors.publisher import Publisher
-from connectors.removals import Held, accepted, held_error, is_too_many, wait_for_acceptance
+from connectors.removals import Removals
 from connectors.source import Batch, Source
 from connectors.sources.stated import columns
+from connectors.states import States, in_words
 from connectors.window import Window
 from hub.bus.contract import Bus, Producer
-from hub.errors import BadRecordError, FatalError, HubError, TransientError
+from hub.control import ConnectorState
+from hub.errors import BadRecordError, FatalError, FencedError, HubError, TransientError
 from hub.forces import Feed
 from hub.kill_points import reached
 from hub.metrics import Metrics
@@ -26,11 +27,14 @@ log = structlog.get_logger()
 
 _STAGE = "read"
 _LONGEST_PAUSE_SECONDS = 30
-_REMOVALS_AT_ONCE = 1000
 
 
 class Connector:
-    """Publishes what changes in one source. One process a feed: a second one fences the first."""
+    """Publishes what changes in one source. One process a feed: a second one fences the first.
+
+    It does as operators ask: paused it keeps everything open and reads nothing; it ends where
+    it is to be stopped or started anew, which `connectors/keeper.py` sees to.
+    """
 
     def __init__(
         self,
@@ -41,6 +45,8 @@ class Connector:
         metrics: Metrics,
         *,
         clock: Callable[[], float] = time.time,
+        orders: Orders | None = None,
+        states: States | None = None,
     ) -> None:
         self._feed = feed
         self._source = source
@@ -48,17 +54,19 @@ class Connector:
         self._codec = codec
         self._metrics = metrics
         self._clock = clock
+        self._orders = orders or Orders(feed, bus, codec)
+        self._states = states or States(feed, codec, metrics, clock=clock)
         self._fields = [column.field for column in columns(feed)]
         self._labels = (_STAGE, feed.force, feed.domain)
-        self._max_removed_percent = float(feed.source.get("max_removed_percent", 5))
         self._poll_seconds = float(feed.source.get("poll_seconds", 0.1))
         self._window = Window(feed, float(feed.source.get("max_bad_percent", 50)))
+        self._removals = Removals(feed, bus, held=self._held, removed=self._removed)
         self._producer: Producer | None = None
         self._publisher: Publisher | None = None
         metrics.declare(*self._labels)
 
     def run(self, stop: threading.Event) -> None:
-        """Publish until `stop` is set, through whatever may mend by itself.
+        """Publish until `stop` is set or operators ask it to end, through whatever may mend by itself.
 
         Raises what a person must act on: `ConfigurationError`, `SourceChangedError`,
         `FencedError`. A mass deletion waits here until a person accepts it.
@@ -66,17 +74,18 @@ class Connector:
         again = until_stopped(
             stop, longest_seconds=_LONGEST_PAUSE_SECONDS, retried=self._retried, feed=str(self._feed)
         )
-        self._stopped(0)
+        self._orders.begin()
+        if self._states.state is not ConnectorState.FAILED:  # a failed one has to show that it runs
+            self._states.here(ConnectorState.RUNNING)
         try:
-            while not stop.is_set():
+            while not stop.is_set() and not again(self._orders.leave):
                 if not again(self._turn, stop):
                     stop.wait(self._poll_seconds)
-            if self._publisher is not None:
-                self._publisher.keep(self._publisher.position, None, self._now(), now=True)
+            self._leave()
         except TransientError:
             log.info("stopped while trying again", feed=str(self._feed))
-        except HubError:
-            self._stopped(1)
+        except Exception as error:
+            self._failed(error)
             raise
         finally:
             self._let_go()
@@ -84,88 +93,88 @@ class Connector:
 
     def _turn(self, stop: threading.Event) -> bool:
         """One batch from source to bus; whether more is waiting."""
-        publisher = self._publisher or self._open()
-        reached(1, "connect.read:before")
-        batch = self._source.read(publisher.position)
-        reached(1, "connect.read:after")
+        producer, publisher = self._open()
+        paused = self._orders.state is ConnectorState.PAUSED
+        batch = None if paused else self._read(producer, publisher)
         try:
-            self._publish(publisher, batch, stop)
+            if batch is None:
+                publisher.keep(publisher.position, None, self._now())
+                self._states.now(producer, ConnectorState.PAUSED)
+            elif self._publish(publisher, batch, lambda: stop.is_set() or self._orders.leave()):
+                self._states.now(producer, ConnectorState.RUNNING)
+            else:
+                self._let_go()  # a snapshot that was left half-way is read again from its start
         except TransientError:
             self._let_go()
             raise
         self._metrics.moved(*self._labels, self._clock())
-        return batch.more
+        return batch is not None and batch.more
 
-    def _publish(self, publisher: Publisher, batch: Batch, stop: threading.Event) -> None:
+    def _read(self, producer: Producer, publisher: Publisher) -> Batch:
+        reached(1, "connect.read:before")
+        try:
+            batch = self._source.read(publisher.position)
+        except TransientError as error:
+            self._states.trouble(producer, str(error))
+            raise
+        reached(1, "connect.read:after")
+        return batch
+
+    def _publish(self, publisher: Publisher, batch: Batch, over: Callable[[], bool]) -> bool:
+        """Publish what a batch changes and keep the position after it; False where it was `over` before."""
         now = self._now()
         found = publisher.changes.of(batch)
         self._window.check(batch, found.bad)
-        self._send(publisher, found, now)
-        if batch.snapshot_ends and not self._remove_unseen(publisher, batch, now, stop):
-            return
+        publisher.take(found, now)
+        if batch.snapshot_ends and not self._removals.derive(publisher, batch.snapshot, now, over):
+            return False
         publisher.keep(batch.position, batch.complete_to, now)
         self._tell_complete_to(batch.complete_to)
         for note in batch.notes:
             log.warning("source", feed=str(self._feed), note=note)
-
-    def _send(self, publisher: Publisher, found: Found, now: int) -> None:
-        published, dead = publisher.publish(found.changes, found.dead, now)
-        self._count(
-            publisher,
-            read=found.read,
-            published=published,
-            dead_lettered=dead,
-            other_force=found.other_force,
-            unchanged=found.unchanged + len(found.changes) + len(found.dead) - published - dead,
-        )
-
-    def _remove_unseen(self, publisher: Publisher, batch: Batch, now: int, stop: threading.Event) -> bool:
-        """Derive the deletions of a whole snapshot, in bounded parts; False where it was stopped.
-
-        The last part is left open, to be committed with the position.
-        """
-        removals, live = publisher.state.count_unseen()
-        if is_too_many(removals, live, self._max_removed_percent):
-            publisher.part(now)
-            if not self._accepted(publisher, Held(removals, live), stop):
-                return False
-        while chunk := publisher.changes.removals(_REMOVALS_AT_ONCE, f"not in snapshot {batch.snapshot}"):
-            reached(5, "connect.removals:before")
-            publisher.part(now)
-            published, dead = publisher.publish(chunk, (), now)
-            self._count(publisher, derived=len(chunk), published=published, dead_lettered=dead)
-            reached(5, "connect.removals:after")
-        publisher.state.end_snapshot()
-        publisher.forget(HELD, ACCEPTED)
         return True
 
-    def _accepted(self, publisher: Publisher, held: Held, stop: threading.Event) -> bool:
-        if accepted(publisher.positions) >= held.removals:
-            return True
-        error = held_error(self._feed, held)
-        log.error("held", feed=str(self._feed), message=str(error))
-        publisher.put(HELD, held._asdict(), self._now())
-        self._stopped(1)
-        try:
-            return wait_for_acceptance(self._feed, self._bus, publisher.positions, held.removals, stop)
-        finally:
-            self._stopped(0)
-
-    def _open(self) -> Publisher:
-        reached(1, "connect.fence:before")
+    def _open(self) -> tuple[Producer, Publisher]:
         if self._producer is None:
-            self._producer = self._bus.producer(f"{self._feed.force}.{self._feed.domain}.connector")
-        reached(1, "connect.fence:after")
+            reached(1, "connect.fence:before")
+            self._producer = self._bus.producer(transactional_id(self._feed))
+            reached(1, "connect.fence:after")
+        if self._publisher is None:
+            self._publisher = self._load(self._producer)
+            self._tell_complete_to(self._publisher.positions.complete_to)
+        return self._producer, self._publisher
+
+    def _load(self, producer: Producer) -> Publisher:
         try:
-            publisher = Publisher(self._feed, self._fields, self._bus, self._codec, self._producer)
+            return Publisher(self._feed, self._fields, self._bus, self._codec, producer, self._count)
         except BadRecordError as error:
             raise FatalError(
                 f"{self._feed}: what it published before cannot be read back, and without it versions would "
                 f"begin anew: {error}. Find who else writes to {self._feed.force}'s topics."
             ) from error
-        self._publisher = publisher
-        self._tell_complete_to(publisher.positions.complete_to)
-        return publisher
+
+    def _leave(self) -> None:
+        """Keep what is left, and tell that it is stopped where that was asked for."""
+        if self._publisher is not None:
+            self._publisher.keep(self._publisher.position, None, self._now(), now=True)
+        if self._producer is not None and self._orders.state is ConnectorState.STOPPED:
+            self._states.now(self._producer, ConnectorState.STOPPED)
+
+    def _failed(self, error: Exception) -> None:
+        """Tell of it while that is still possible; who was fenced may write nothing more."""
+        message = in_words(error)
+        self._states.here(ConnectorState.FAILED, message)
+        self._let_go()
+        if self._producer is not None and not isinstance(error, FencedError):
+            with suppress(TransientError):
+                self._states.now(self._producer, ConnectorState.FAILED, message)
+
+    def _held(self, error: HubError) -> None:
+        if self._producer is not None:
+            self._states.now(self._producer, ConnectorState.FAILED, str(error))
+
+    def _removed(self, keys: Sequence[str]) -> None:
+        pass
 
     def _let_go(self) -> None:
         publisher, self._publisher = self._publisher, None
@@ -178,8 +187,7 @@ class Connector:
             with suppress(TransientError):  # all that was to be kept is committed
                 producer.close()
 
-    def _count(self, publisher: Publisher, **amounts: int) -> None:
-        publisher.count(amounts)
+    def _count(self, amounts: Mapping[str, int]) -> None:
         for name, amount in amounts.items():
             self._metrics.records.labels(*self._labels, name).inc(amount)
 
@@ -190,8 +198,10 @@ class Connector:
     def _retried(self, pause_seconds: float) -> None:
         self._metrics.retried(*self._labels, pause_seconds)
 
-    def _stopped(self, value: int) -> None:
-        self._metrics.stopped.labels(*self._labels).set(value)
-
     def _now(self) -> int:
         return int(self._clock() * 1_000_000)
+
+
+def transactional_id(feed: Feed) -> str:
+    """Whose producer publishes a feed: whoever opens the next one fences the one before."""
+    return f"{feed.force}.{feed.domain}.connector"

@@ -1,23 +1,19 @@
 """Where reading goes on and what has been counted so far: entries of `<force>.positions.v1`.
 
-An entry is keyed `<domain>/<system>/<name>`, each name of a source's position one; the name
-'' holds the counts and `complete_to`. `!held` and `!accepted` are the two halves of a held
-removal: what the connector asks, and what a person answered.
+`!held` and `!accepted` are the two halves of a held removal: what the connector asks, and what
+a person answered.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from connectors.source import Position
 from hub.bus.contract import Bus
 from hub.forces import Feed
 from hub.metrics import READ_OUTCOMES
+from hub.positions import ACCEPTED, HELD, SUMMARY, entry_key, read_entries
 from hub.schema.codec import Codec
-
-SUMMARY = ""
-HELD = "!held"
-ACCEPTED = "!accepted"
 
 Entry = tuple[bytes, bytes | None]
 
@@ -29,7 +25,7 @@ class Positions:
         self._feed = feed
         self._encode = codec.encoder(feed.positions_topic)
         self._decode = codec.decoder(feed.positions_topic)
-        kept = self._read(bus)
+        kept = read_entries(bus, self._decode, feed)
         summary = kept.pop(SUMMARY, {})
         self.counts = {name: int(summary.get("counts", {}).get(name, 0)) for name in READ_OUTCOMES}
         self.complete_to: int | None = summary.get("complete_to")
@@ -41,7 +37,7 @@ class Positions:
         return {name: value for name, value in self.kept.items() if not name.startswith("!")}
 
     def key(self, name: str) -> bytes:
-        return f"{self._feed.domain}/{self._feed.system}/{name}".encode()
+        return entry_key(self._feed, name)
 
     def summary(self, at: int) -> Entry:
         return self._entry(SUMMARY, None, at, self.complete_to, self.counts)
@@ -71,13 +67,6 @@ class Positions:
                 if value is not None:
                     self.kept[name] = json.loads(self._decode(value)["value"])
 
-    def _read(self, bus: Bus) -> dict[str, Mapping[str, Any]]:
-        prefix, newest = self.key(""), {}
-        for received in bus.read_all(self._feed.positions_topic):
-            if received.key is not None and received.key.startswith(prefix):
-                newest[received.key[len(prefix) :].decode()] = received.value
-        return {name: self._decode(value) for name, value in newest.items() if value is not None}
-
     def _entry(
         self,
         name: str,
@@ -86,14 +75,29 @@ class Positions:
         complete_to: int | None = None,
         counts: Mapping[str, int] | None = None,
     ) -> Entry:
-        entry = {
-            "force": self._feed.force,
-            "domain": self._feed.domain,
-            "system": self._feed.system,
+        text = json.dumps(value)
+        return self.key(name), encode_entry(self._encode, self._feed, name, text, at, complete_to, counts)
+
+
+def encode_entry(
+    encode: Callable[[Mapping[str, Any]], bytes],
+    feed: Feed,
+    name: str,
+    text: str,
+    at: int,
+    complete_to: int | None = None,
+    counts: Mapping[str, int] | None = None,
+) -> bytes:
+    """One entry as it goes on the bus; `text` is the JSON of its value."""
+    return encode(
+        {
+            "force": feed.force,
+            "domain": feed.domain,
+            "system": feed.system,
             "name": name,
-            "value": json.dumps(value),
+            "value": text,
             "complete_to": complete_to,
             "counts": counts or {},
             "at": at,
         }
-        return self.key(name), self._encode(entry)
+    )

@@ -1,10 +1,11 @@
 """One fenced run of publishing: what is known, where reading goes on, and one transaction at a time."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from connectors.changes import Change, Changes, Dead, as_refused, dead_id
+from connectors.changes import Change, Changes, Dead, Found, as_refused, dead_id
 from connectors.messages import Message, Messages, id_of_dead_letter, id_prefix
 from connectors.positions import Entry, Positions
 from connectors.source import Position
@@ -25,12 +26,23 @@ class Publisher:
 
     What is published becomes visible with the position that is kept after it, or not at all
     (invariant 1). After an error a publisher is of no more use: whether its commit was taken
-    is not known, so the next one reads the bus again.
+    is not known, so the next one reads the bus again. `counted` is told what came of the rows
+    once that is committed.
     """
 
-    def __init__(self, feed: Feed, fields: Sequence[str], bus: Bus, codec: Codec, producer: Producer) -> None:
+    def __init__(
+        self,
+        feed: Feed,
+        fields: Sequence[str],
+        bus: Bus,
+        codec: Codec,
+        producer: Producer,
+        counted: Callable[[Mapping[str, int]], None],
+    ) -> None:
         self._feed = feed
         self._producer = producer
+        self._counted = counted
+        self._uncounted: Counter[str] = Counter()
         self._messages = Messages(
             feed, fields, codec.encoder(feed.topic), codec.encoder(dead_letter_topic(feed.topic))
         )
@@ -48,6 +60,20 @@ class Publisher:
         self._open = False
         self._kept_at = 0
         self._unwritten = False
+
+    def take(self, found: Found, at: int) -> tuple[int, int]:
+        """Publish what one batch comes to and count all of it (invariant 5)."""
+        published, dead = self.publish(found.changes, found.dead, at)
+        self.count(
+            {
+                "read": found.read,
+                "published": published,
+                "dead_lettered": dead,
+                "other_force": found.other_force,
+                "unchanged": found.unchanged + len(found.changes) + len(found.dead) - published - dead,
+            }
+        )
+        return published, dead
 
     def publish(self, changes: Sequence[Change], dead: Sequence[Dead], at: int) -> tuple[int, int]:
         """Send changes and dead letters; a change that cannot be sent becomes a dead letter.
@@ -77,6 +103,7 @@ class Publisher:
     def count(self, amounts: Mapping[str, int]) -> None:
         for name, amount in amounts.items():
             self.positions.counts[name] += amount
+            self._uncounted[name] += amount
         self._unwritten = self._unwritten or any(amounts.values())
 
     def put(self, name: str, value: Any, at: int) -> None:
@@ -154,6 +181,8 @@ class Publisher:
         self._unwritten = False
         self._kept_at = at
         self.state.keep()
+        self._counted(self._uncounted)
+        self._uncounted.clear()
 
 
 def _by_time(feed: Feed) -> bool:

@@ -5,17 +5,25 @@ connector                                   person
 goes on, and forgets both            ◀─     `!accepted` {"removals": n}
 """
 
-import threading
 import time
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from connectors.positions import ACCEPTED, HELD, Positions
+import structlog
+
+from connectors.positions import Positions
+from connectors.publisher import Publisher
 from hub.bus.contract import Bus
 from hub.errors import ConfigurationError, HeldError
 from hub.forces import Feed
+from hub.kill_points import reached
+from hub.positions import ACCEPTED, HELD
 from hub.schema.codec import Codec
 
+log = structlog.get_logger()
+
 _LOOK_SECONDS = 0.5
+_REMOVALS_AT_ONCE = 1000
 
 
 class Held(NamedTuple):
@@ -23,6 +31,62 @@ class Held(NamedTuple):
 
     removals: int
     live: int
+
+
+class Removals:
+    """Derives the deletions of whole snapshots, and is held where they are too many.
+
+    `held` is told again and again, while it waits for a person, by what error it is held.
+    `removed` is told the keys of each part.
+    """
+
+    def __init__(
+        self,
+        feed: Feed,
+        bus: Bus,
+        *,
+        held: Callable[[HeldError], None],
+        removed: Callable[[Sequence[str]], None],
+    ) -> None:
+        self._feed = feed
+        self._bus = bus
+        self._held = held
+        self._removed = removed
+        self._max_percent = float(feed.source.get("max_removed_percent", 5))
+
+    def derive(self, publisher: Publisher, snapshot: str | None, at: int, over: Callable[[], bool]) -> bool:
+        """Remove what a whole snapshot did not hold, in bounded parts; False where it was `over` before.
+
+        The last part is left open, to be committed with the position.
+        """
+        removals, live = publisher.state.count_unseen()
+        if is_too_many(removals, live, self._max_percent):
+            publisher.part(at)
+            if not self._accepted(publisher, Held(removals, live), at, over):
+                return False
+        while chunk := publisher.changes.removals(_REMOVALS_AT_ONCE, f"not in snapshot {snapshot}"):
+            reached(5, "connect.removals:before")
+            publisher.part(at)
+            published, dead = publisher.publish(chunk, (), at)
+            publisher.count({"derived": len(chunk), "published": published, "dead_lettered": dead})
+            self._removed([change.key for change in chunk])
+            reached(5, "connect.removals:after")
+        publisher.state.end_snapshot()
+        publisher.forget(HELD, ACCEPTED)
+        return True
+
+    def _accepted(self, publisher: Publisher, held: Held, at: int, over: Callable[[], bool]) -> bool:
+        if accepted(publisher.positions) >= held.removals:
+            return True
+        error = held_error(self._feed, held)
+        log.error("held", feed=str(self._feed), message=str(error))
+        publisher.put(HELD, held._asdict(), at)
+
+        def looked() -> bool:
+            self._held(error)
+            return over()
+
+        return wait_for_acceptance(self._feed, self._bus, publisher.positions, held.removals, looked)
 
 
 def is_too_many(removals: int, live: int, max_removed_percent: float) -> bool:
@@ -36,7 +100,8 @@ def held_error(feed: Feed, held: Held) -> HeldError:
         f"{feed}: the newest snapshot would remove {held.removals} of {held.live} live records "
         f"({100 * held.removals / held.live:.1f} %), so the source is stopped and nothing is removed. "
         f"Where the source is right, accept it: {accept}. "
-        f"Where it is not, mend the source and start the connector again."
+        f"Where it is not, mend the source and start the connector again: "
+        f"alliance-hub connectors restart {feed.force} {feed.domain}."
     )
 
 
@@ -46,9 +111,9 @@ def accepted(positions: Positions) -> int:
 
 
 def wait_for_acceptance(
-    feed: Feed, bus: Bus, positions: Positions, wanted: int, stop: threading.Event
+    feed: Feed, bus: Bus, positions: Positions, wanted: int, over: Callable[[], bool]
 ) -> bool:
-    """Wait until a person accepts `wanted` removals; False once `stop` is set instead.
+    """Wait until a person accepts `wanted` removals; False once it is `over` instead.
 
     What was accepted once and is used up lies in the topic too, so nothing counts before all of
     what is there now has been read.
@@ -56,7 +121,7 @@ def wait_for_acceptance(
     ends = bus.end_offsets([feed.positions_topic])
     consumer = bus.consumer([feed.positions_topic], group=None)
     try:
-        while not stop.is_set():
+        while not over():
             read = all(consumer.position(partition) >= end for partition, end in ends.items())
             if read and accepted(positions) >= wanted:
                 return True

@@ -90,6 +90,12 @@ class Settings(BaseSettings):
     silent_after_seconds: float = Field(
         60, gt=0, description="A stage that has not moved for so long makes its process not ready."
     )
+    longest_restart_pause_seconds: float = Field(
+        300,
+        ge=0,
+        description="A connector that failed tries again after pauses that grow to this; 0: never, for "
+        "supervisors that start processes again themselves.",
+    )
     log_format: Literal["auto", "json", "text"] = "auto"
 
     @property

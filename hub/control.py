@@ -10,6 +10,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random
@@ -27,6 +28,20 @@ REPLAY = "replay/"
 """Begins the names of wishes that take a dead letter in again; its id follows."""
 
 _TRIES = 20
+
+
+class ConnectorState(StrEnum):
+    """What a connector does, in Kafka Connect's words, better ones first.
+
+    PAUSED keeps source and producer open; STOPPED lets go of both, so that its position may be
+    reset; FAILED stopped for a person, or tries again after a pause. Operators ask for the
+    others.
+    """
+
+    RUNNING = "RUNNING"
+    PAUSED = "PAUSED"
+    STOPPED = "STOPPED"
+    FAILED = "FAILED"
 
 
 @dataclass(frozen=True, slots=True)

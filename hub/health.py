@@ -21,8 +21,13 @@ _STUCK_AFTER = 5
 class State(StrEnum):
     STARTING = "starting"
     RUNNING = "running"
+    PAUSED = "paused"
     STOPPED = "stopped"
     FAILED = "failed"
+
+
+_AS_ASKED = frozenset({State.RUNNING, State.PAUSED, State.STOPPED})
+"""A stage that an operator paused or stopped is as it is meant to be; freshness shows what it costs."""
 
 
 @dataclass(slots=True)
@@ -103,7 +108,7 @@ class Health:
 
     def ready(self) -> bool:
         stages = self.stages()
-        running = bool(stages) and all(s.state is State.RUNNING for s in stages.values())
+        running = bool(stages) and all(s.state in _AS_ASKED for s in stages.values())
         return running and not self.silent() and not self.held()
 
 

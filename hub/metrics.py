@@ -6,6 +6,7 @@ timestamps rather than ages, and never a record's key as a label (invariant 10).
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from hub.control import ConnectorState
 from hub.pulse import Pulse
 
 READ_OUTCOMES = ("read", "derived", "published", "unchanged", "other_force", "dead_lettered")
@@ -65,6 +66,12 @@ class Metrics:
             stage,
             registry=self.registry,
         )
+        self.connector_state = Gauge(
+            "alliance_hub_connector_state",
+            "1 for the state that a connector is in, 0 for the others.",
+            (*feed, "state"),
+            registry=self.registry,
+        )
         self.unknown_codes = Counter(
             "alliance_hub_unknown_codes",
             "Codes without a row in their table.",
@@ -100,5 +107,8 @@ class Metrics:
             self.records.labels(stage, force, domain, outcome)
         for metric in (self.retries, self.last_progress, self.stopped):
             metric.labels(stage, force, domain)
+        if stage == "read":
+            for state in ConnectorState:
+                self.connector_state.labels(force, domain, state)
         if stage == "view":
             self.change_to_visible.labels(force, domain)

@@ -33,8 +33,7 @@ def connect(settings: Settings, force: str, domain: Annotated[str | None, typer.
     """Run the connectors of FORCE: read its systems, publish what changed."""
     process = Process(settings)
     process.check_topics()
-    feeds = process.parts.feeds(force, domain)
-    _run(process, {f"connect {feed}": process.parts.connector(feed) for feed in feeds})
+    _run(process, process.connectors(process.parts.feeds(force, domain)))
 
 
 @app.command()

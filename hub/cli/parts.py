@@ -11,8 +11,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from connectors.loop import Connector
+from connectors.keeper import Keeper
+from connectors.source import Source
 from connectors.sources import open_source
+from connectors.states import Tell
 from hub.access import Policy, Tokens, require_tokens_off_loopback
 from hub.audit import AuditLog
 from hub.bus import open_bus
@@ -107,16 +109,21 @@ class Parts:
             raise ConfigurationError(f"No feed '{force or '*'}/{domain or '*'}'. Known are: {known}.")
         return chosen
 
-    def connector(self, feed: Feed) -> Connector:
+    def connector(self, feed: Feed, tell: Tell) -> Keeper:
+        """What keeps the connector of a feed. `ConfigurationError` where its source is not as it must be."""
         where = self.settings.sources.get(feed.force, {}).get(feed.domain)
         if where is None:
             raise ConfigurationError(
                 f"Feed '{feed}' has no location. Set it in the configuration file:\n"
                 f'[sources.{feed.force}.{feed.domain}]\nlocation = "…"'
             )
-        source = open_source(feed, where.location, where.secret())
-        self._open.callback(source.close)
-        return Connector(feed, source, self.bus, self.codec, self.metrics)
+
+        def opened() -> Source:
+            return open_source(feed, where.location, where.secret())
+
+        opened().close()  # what is configured wrong is told before anything starts
+        longest = self.settings.longest_restart_pause_seconds
+        return Keeper(feed, opened, self.bus, self.codec, self.metrics, tell=tell, longest_pause=longest)
 
     def normaliser(self) -> "Normaliser":
         from hub.normalise.boundary import load_boundary

@@ -6,7 +6,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import FrameType
 from typing import Protocol
 
@@ -17,7 +17,9 @@ from starlette.applications import Starlette
 from hub import logs
 from hub.cli.parts import Parts
 from hub.config import Settings
+from hub.control import ConnectorState
 from hub.errors import ConfigurationError, EnvironmentMissingError, HubError
+from hub.forces import Feed
 from hub.health import Health, State, routes
 
 log = structlog.get_logger()
@@ -42,8 +44,8 @@ class Stage(Protocol):
 class Process:
     """One process: its stages, its HTTP port, and one way to stop.
 
-    A connector that stops leaves the others running, since one force never slows another;
-    without the normaliser or the view the process ends.
+    A connector that fails tries again by itself and leaves the others running, since one force
+    never slows another; without the normaliser or the view the process ends.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -59,6 +61,10 @@ class Process:
     def check_topics(self) -> None:
         """Refuse to start where a topic differs; the embedded bus makes its own."""
         self.parts.topics(create=self.settings.bus_url.startswith("embedded:"))
+
+    def connectors(self, feeds: Iterable[Feed]) -> dict[str, Stage]:
+        """A stage for the connector of each feed, whose states the health of this process tells."""
+        return {f"connect {feed}": self._connector(feed) for feed in feeds}
 
     def start(self, stages: Mapping[str, Stage], *, app: Starlette | None = None, port: int) -> None:
         """Start the stages and the HTTP port; `app` is what is served beside health and metrics."""
@@ -129,6 +135,12 @@ class Process:
         else:
             self.health.set(name, State.STOPPED)
 
+    def _connector(self, feed: Feed) -> Stage:
+        def tell(state: ConnectorState, error: str) -> None:
+            self.health.set(f"connect {feed}", State(state.lower()), error)
+
+        return self.parts.connector(feed, tell)
+
     def _failed(self, name: str, message: str, kind: str) -> None:
         log.error("stage stopped", stage=name, error=kind, message=message)
         self.health.set(name, State.FAILED, message)
@@ -172,7 +184,7 @@ def start_all(process: Process) -> None:
     parts.topics(create=True)
     sources = parts.settings.sources
     located = [feed for feed in parts.feeds() if feed.domain in sources.get(feed.force, {})]
-    stages: dict[str, Stage] = {f"connect {feed}": parts.connector(feed) for feed in located}
+    stages = process.connectors(located)
     stages |= {"normalise": parts.normaliser(), "view": parts.view()}
     process.start(stages, app=parts.app(), port=SERVE_PORT)
 

@@ -4,9 +4,9 @@ import threading
 
 import pytest
 
-from connectors.positions import ACCEPTED
 from connectors.removals import Held, accept_removals, show_removals, wait_for_acceptance
 from hub.errors import ConfigurationError
+from hub.positions import ACCEPTED
 from tests.connecting import Bench, Running, balanced, batch, key, refused, row, shape
 
 
@@ -218,7 +218,7 @@ def test_an_acceptance_used_up_long_ago_does_not_count_however_much_lies_behind_
         producer.send(feed.positions_topic, name, value)
     producer.commit()
 
-    assert not wait_for_acceptance(feed, bench.bus, bench.positions(feed), 6, StopAfter(6))
+    assert not wait_for_acceptance(feed, bench.bus, bench.positions(feed), 6, StopAfter(6).is_set)
 
 
 def test_what_was_accepted_while_the_connector_was_down_is_made_when_it_is_back(bench):
