@@ -17,7 +17,10 @@ _NOTICE_A_DEAD_SERVER = {
     "keepalives_idle": 30,
     "keepalives_interval": 10,
     "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,  # what was sent and is not acknowledged; keepalives do not cover that
 }
+_WAIT_NO_LONGER = ("SET lock_timeout = '30s'", "SET statement_timeout = '240s'")
+"""Of PostgreSQL: then the read is tried again, and says so meanwhile."""
 _WAIT_SECONDS = 10
 """How long a reader waits for a writer of a SQLite file before it tries again later."""
 
@@ -32,6 +35,8 @@ def open_engine(feed: str, location: str, secret: str | None) -> tuple[sa.Engine
             url = url.set(drivername="postgresql+psycopg")
         # An error must not quote keys and watermarks (invariant 10).
         engine = sa.create_engine(url, poolclass=NullPool, hide_parameters=True, **_options(url))
+        if engine.dialect.name == "postgresql":
+            sa.event.listen(engine, "connect", _prepare)
         return engine, f"database '{url.render_as_string()}'"
     except (exc.ArgumentError, exc.NoSuchModuleError, ModuleNotFoundError) as error:
         raise ConfigurationError(
@@ -47,6 +52,13 @@ def _options(url: sa.URL) -> dict[str, Any]:
         given = _NOTICE_A_DEAD_SERVER.items()
         return {"connect_args": {name: value for name, value in given if name not in url.query}}
     return {}
+
+
+def _prepare(connection: Any, _: Any) -> None:
+    with connection.cursor() as cursor:
+        for setting in _WAIT_NO_LONGER:
+            cursor.execute(setting)
+    connection.commit()
 
 
 def _sqlite(path: str | None) -> Callable[[], sqlite3.Connection]:

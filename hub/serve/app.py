@@ -120,14 +120,17 @@ class _Board:
         }
 
     def _feed(self, force: str, domain: str, complete_to: int | None, now: int) -> dict[str, Any]:
-        """A feed of which nothing is known is stale: silence is never taken for quiet."""
+        """A feed of which nothing is known is stale: silence is never taken for quiet.
+
+        So is one complete to a time that has not come: a clock was ahead, and hides what stopped.
+        """
         age = None if complete_to is None else (now - complete_to) / 1e6
         return {
             "force": force,
             "domain": domain,
             "complete_to": None if complete_to is None else iso_micros(complete_to),
             "age_seconds": age,
-            "stale": age is None or age > self._desk.stale_after_seconds,
+            "stale": age is None or abs(age) > self._desk.stale_after_seconds,
         }
 
 

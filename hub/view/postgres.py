@@ -1,17 +1,17 @@
 """Writes to the store on PostgreSQL: several views may write, each with partitions of its own."""
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from threading import Lock
 from typing import Any
 
 import psycopg
-from sqlalchemy import URL, BigInteger, Boolean, Double, Integer, LargeBinary, Text, create_engine
+from sqlalchemy import URL, BigInteger, Boolean, Double, Integer, LargeBinary, Text, create_engine, event
 
 from hub.bus.contract import TopicPartition
-from hub.errors import ConfigurationError, FatalError, HubError, TransientError
+from hub.errors import TransientError
 from hub.view.plan import Known, Plan
+from hub.view.postgres_connect import LET_GO_OF_LOCKS, NOTICE_A_DEAD_SERVER, explain, prepare
 from hub.view.session import Database, Fresh, Kept, Move
 from hub.view.tables import CURRENT, HISTORY
 
@@ -19,29 +19,16 @@ _COUNT = (
     "INSERT INTO counts (domain, force, name, n) VALUES (%s, %s, %s, %s)"
     " ON CONFLICT (domain, force, name) DO UPDATE SET n = counts.n + excluded.n"
 )
-_WRONG = re.compile("does not exist|authentication failed|no password supplied")
-_READ_ONLY = "25006"
-"""A standby that has not yet taken over."""
 
 
 def open_postgres(url: URL) -> Database:
     name = url.set(drivername="postgresql").render_as_string()
-    url = url.update_query_dict({"connect_timeout": "10", **url.query})
+    url = url.update_query_dict({**NOTICE_A_DEAD_SERVER, **url.query})
     isolation = "REPEATABLE READ"
     engine = create_engine(url, pool_pre_ping=True, isolation_level=isolation, hide_parameters=True)
+    event.listen(engine, "connect", lambda connection, _: prepare(connection))
     _, options = engine.dialect.create_connect_args(url)
     return Database(name, engine, PostgresWriter(options, name), lambda error: explain(error, name))
-
-
-def explain(error: Any, name: str) -> HubError:
-    """Name what happens next: a server that is away, full or busy comes back, a wrong one does not."""
-    reason = str(error).strip().partition("\n")[0]
-    state = getattr(error, "sqlstate", None)
-    if state is None and _WRONG.search(reason):  # a refused connection has no SQLSTATE
-        return ConfigurationError(f"The store {name} is not to be had: {reason}. Mend its URL or make it.")
-    if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError) or state == _READ_ONLY:
-        return TransientError(f"The store {name} does not answer: {reason}. See that PostgreSQL is up.")
-    return FatalError(f"The store {name} refuses: {reason}. Check the rights of its user, or rebuild.")
 
 
 class PostgresWriter:
@@ -68,6 +55,8 @@ class PostgresWriter:
         if self._connection is None:
             connection = psycopg.connect(**self._options, autocommit=True)
             self._connection = connection
+            prepare(connection)
+            connection.execute(LET_GO_OF_LOCKS)
             for name in CURRENT:
                 connection.execute(_make_incoming(name))
         return self._connection
@@ -145,9 +134,9 @@ class PostgresSession:
     def keep_freshness(self, fresh: Iterable[Fresh], seen_at: int) -> None:
         for force, domain, complete_to in sorted(fresh):
             self._execute(
-                "UPDATE freshness SET complete_to = greatest(complete_to, %s), seen_at = %s"
-                " WHERE force = %s AND domain = %s",
-                (complete_to, seen_at, force, domain),
+                "UPDATE freshness SET seen_at = %s, complete_to = CASE WHEN complete_to > %s THEN %s"
+                " ELSE greatest(complete_to, %s) END WHERE force = %s AND domain = %s",
+                (seen_at, seen_at, complete_to, complete_to, force, domain),
             )
 
     def declare(self, partitions: Iterable[TopicPartition]) -> None:

@@ -176,8 +176,8 @@ class SqliteSession:
 
     def keep_freshness(self, fresh: Iterable[Fresh], seen_at: int) -> None:
         self._executemany(
-            "UPDATE freshness SET complete_to = max(coalesce(complete_to, ?1), ?1), seen_at = ?2"
-            " WHERE force = ?3 AND domain = ?4",
+            "UPDATE freshness SET seen_at = ?2, complete_to = CASE WHEN complete_to > ?2 THEN ?1"
+            " ELSE max(coalesce(complete_to, ?1), ?1) END WHERE force = ?3 AND domain = ?4",
             [(f.complete_to, seen_at, f.force, f.domain) for f in fresh],
         )
 

@@ -114,7 +114,11 @@ class Store:
             session.declare_feeds(sorted(feeds))
 
     def keep_freshness(self, fresh: Iterable[Fresh], seen_at: int) -> None:
-        """Record up to when each feed is complete; an earlier time never replaces a later one."""
+        """Record up to when each feed is complete.
+
+        An earlier time never replaces a later one, unless that has not come at `seen_at`: then a
+        clock was ahead.
+        """
         with self._writer.transaction() as session:
             session.keep_freshness(fresh, seen_at)
 

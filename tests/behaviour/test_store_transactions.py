@@ -270,3 +270,10 @@ def test_freshness_never_goes_back_and_a_feed_that_left_is_forgotten(store, quer
     assert (first.complete_to, first.seen_at) == (200, 2000)
     store.declare_feeds([("a", "incident")])
     assert [(f.force, f.complete_to) for f in query.freshness()] == [("a", 200)]
+
+
+def test_a_time_that_had_not_come_does_not_outlive_the_clock_that_was_ahead(store, query):
+    store.declare_feeds([("a", "incident")])
+    store.keep_freshness([Fresh("a", "incident", 5000)], 5000)
+    store.keep_freshness([Fresh("a", "incident", 2000)], 2000)
+    assert [f.complete_to for f in query.freshness()] == [2000]
