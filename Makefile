@@ -15,7 +15,7 @@ STATE ?= state/kafka
 BUS_OPTION := --bus kafka://127.0.0.1:9092
 endif
 
-.PHONY: run test lint bench kafka lock clean
+.PHONY: run test lint bench chaos kafka lock clean
 
 run: $(VENV)/.run ## Run the whole hub on stand-ins of three forces' systems
 ifdef FRESH
@@ -34,6 +34,10 @@ test: $(VENV)/.dev ## Lint, type-check and test
 
 bench: $(VENV)/.dev ## Measure rate and CPU time a record
 	$(VENV)/bin/python -m tests.bench $(ARGS)
+
+chaos: $(VENV)/.dev ## Kill the hub at random, on both buses and stores, and compare the view with the truth
+	$(VENV)/bin/python -m tests.chaos $(if $(FAULTS),--faults $(FAULTS)) $(if $(STORE),--store $(STORE)) \
+		$(if $(SEED),--seed $(SEED)) $(if $(filter-out file,$(origin BUS)),--bus $(BUS)) $(ARGS)
 
 kafka: $(VENV)/.run ## Start a Kafka broker for trying the hub on it (needs Java and Maven)
 ifdef FRESH
