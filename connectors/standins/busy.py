@@ -35,7 +35,10 @@ class Busy:
     """Makes `rate` changes a second over all forces, the same for the same seed and clock.
 
     A force has at most `most_open` open incidents; then they are worked on before new ones come.
+    What is not made in time is made up for, unless it is `most_behind` late.
     """
+
+    most_behind = dt.timedelta(seconds=5)
 
     def __init__(
         self, legacy: LegacySystems, *, rate: float = 5.0, seed: int = 1, most_open: int = _MOST_OPEN
@@ -58,7 +61,7 @@ class Busy:
     def step(self) -> None:
         """Make every change that is due by the clock."""
         now = self._legacy.clock()
-        self._due = max(self._due, now - dt.timedelta(seconds=5))  # a machine asleep makes no flood
+        self._due = max(self._due, now - self.most_behind)  # a machine asleep makes no flood
         while self._due <= now:
             self.change()
             self._due += dt.timedelta(seconds=self._rng.expovariate(self._rate))
