@@ -17,6 +17,7 @@ from hub.errors import ConfigurationError
 ALL_FORCES = "*"
 READ = "read"
 OPERATE = "operate"
+APPROVE = "approve"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ ROLES: Mapping[str, Grant] = {
     "analyst": _reads("incident", "hr"),
     "restricted_reader": _reads("incident", "hr", classes=("personal", "sensitive", "restricted")),
     "operator": Grant(frozenset({OPERATE})),
+    "approver": Grant(frozenset({APPROVE})),
 }
 """Every role there is. `classes` are the field classes of the schemas that it may see."""
 

@@ -84,6 +84,12 @@ class Metrics:
             (*feed, "problem"),
             registry=self.registry,
         )
+        self.dead_letters_open = Gauge(
+            "alliance_hub_dead_letters_open",
+            "Dead letters that wait for a person, by the stage that set them aside and where they stand.",
+            (*feed, "stage", "state"),
+            registry=self.registry,
+        )
         self.requests = Histogram(
             "alliance_hub_http_request_seconds",
             "HTTP requests by route, method and status.",
