@@ -18,8 +18,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from hub.errors import ConfigurationError
 
 PREFIX = "HUB_"
-RESERVED = ("HUB_CONFIG", "HUB_KILL_POINT", "HUB_TEST_KAFKA", "HUB_TEST_KAFKA_IMAGE")
-"""Variables that are not settings: where the file is, and what the tests and `hub.kill_points` take."""
+RESERVED = ("HUB_CONFIG", "HUB_TOKEN", "HUB_KILL_POINT", "HUB_TEST_KAFKA", "HUB_TEST_KAFKA_IMAGE")
+"""Variables that are not settings: where the file is, who acts, what tests and `hub.kill_points` take."""
 
 
 class _Part(BaseModel):
@@ -34,12 +34,7 @@ class SourceSettings(_Part):
 
     def secret(self) -> str | None:
         """The secret, read anew at each call; `ConfigurationError` where the file cannot be read."""
-        if self.secret_file is None:
-            return None
-        try:
-            return self.secret_file.read_text("utf-8").strip()
-        except OSError as error:
-            raise ConfigurationError(f"secret_file '{self.secret_file}': {error.strerror}.") from error
+        return _secret("secret_file", self.secret_file)
 
 
 class BoundarySettings(_Part):
@@ -58,6 +53,18 @@ class TopicSettings(_Part):
     audit_retention_days: int = Field(400, ge=1)
 
 
+class DeadLetterSettings(_Part):
+    """What operators may do with dead letters."""
+
+    approval: bool = Field(True, description="An edited record is replayed once another person approved it.")
+    replay_per_second: float = Field(
+        100, gt=0, description="Records replayed a second, unless asked for less."
+    )
+    retention_days: float = Field(
+        90, gt=0, description="How long a resolved letter is kept; an open one always."
+    )
+
+
 class Settings(BaseSettings):
     """All settings of a process."""
 
@@ -70,6 +77,7 @@ class Settings(BaseSettings):
         "", description="embedded:///path or kafka://host:9092,…; empty: embedded in the state folder."
     )
     store: str = Field("", description="sqlite:///path or postgresql://…; empty: SQLite in the state folder.")
+    store_secret_file: Path | None = Field(None, description="A file that holds the store's password alone.")
     instance: str = Field(
         "1", pattern=r"^[a-zA-Z0-9-]{1,32}$", description="Tells processes of one stage apart."
     )
@@ -82,6 +90,7 @@ class Settings(BaseSettings):
     sources: dict[str, dict[str, SourceSettings]] = Field(default_factory=dict)
     topics: TopicSettings = TopicSettings()
     boundary: BoundarySettings | None = None
+    dead_letters: DeadLetterSettings = DeadLetterSettings()
     tokens_file: Path | None = None
     require_justification: bool = False
     stale_after_seconds: float = Field(
@@ -105,6 +114,10 @@ class Settings(BaseSettings):
     @property
     def store_url(self) -> str:
         return self.store or f"sqlite:///{(self.state / 'view.db').absolute()}"
+
+    def store_secret(self) -> str | None:
+        """The store's password; `ConfigurationError` where its file cannot be read."""
+        return _secret("store_secret_file", self.store_secret_file)
 
     @classmethod
     def settings_customise_sources(
@@ -140,6 +153,13 @@ def load_settings(
     return settings.model_copy(update={k: v for k, v in given.items() if v is not None})
 
 
+def _secret(setting: str, file: Path | None) -> str | None:
+    try:
+        return None if file is None else file.read_text("utf-8").strip()
+    except OSError as error:
+        raise ConfigurationError(f"{setting} '{file}': {error.strerror}.") from error
+
+
 def _read(file: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(file.read_text("utf-8"))
@@ -171,6 +191,7 @@ def _names(path: list[str]) -> list[str]:
     parts: dict[str, type[BaseModel]] = {
         "topics": TopicSettings,
         "boundary": BoundarySettings,
+        "dead_letters": DeadLetterSettings,
         "sources": SourceSettings,
     }
     return list((parts.get(path[0], Settings) if path else Settings).model_fields)

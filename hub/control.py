@@ -81,7 +81,7 @@ class Control:
     def read(self, feed: Feed) -> dict[str, Wish]:
         """The wishes that stand, by name, in the order in which they were asked."""
         decode = self._codec.decoder(feed.control_topic)
-        return {name: _wish(decode(value)) for name, value in self._standing(feed)}
+        return {name: wish_of(decode(value)) for name, value in self._standing(feed)}
 
     def _standing(self, feed: Feed) -> Iterator[tuple[str, bytes]]:
         prefix = wish_key(feed, "")
@@ -152,5 +152,6 @@ def _record(feed: Feed, wish: Wish) -> dict[str, Any]:
     }
 
 
-def _wish(record: Mapping[str, Any]) -> Wish:
+def wish_of(record: Mapping[str, Any]) -> Wish:
+    """A wish as decoded from the control topic."""
     return Wish(record["name"], json.loads(record["value"]), record["by"], record["reason"], record["at"])

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from hub.bus.contract import Bus, TopicSpec
+from hub.cli.connectors import connectors_app
 from hub.cli.demo import demo
 from hub.cli.forces import forces_app
 from hub.cli.options import takes_settings
@@ -108,6 +109,7 @@ app.command("token")(token)
 app.add_typer(topics_app(_connect), name="topics")
 app.add_typer(forces_app, name="forces")
 app.add_typer(removals_app, name="removals")
+app.add_typer(connectors_app, name="connectors")
 app.add_typer(schemas_app(lambda settings: Parts(settings).forces), name="schemas")
 
 

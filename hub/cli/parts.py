@@ -22,6 +22,7 @@ from hub.bus.contract import Bus, TopicSpec
 from hub.bus.topics import apply, refuse_differences, specs
 from hub.config import Settings
 from hub.errors import ConfigurationError
+from hub.flow import Flow
 from hub.forces import Feed, Force, load_forces
 from hub.metrics import Metrics
 from hub.schema.codec import Codec
@@ -72,9 +73,15 @@ class Parts:
 
         if self.settings.store_url.startswith("sqlite:"):
             self.settings.state.mkdir(parents=True, exist_ok=True)
-        store = open_store(self.settings.store_url)
+        store = open_store(self.settings.store_url, self.settings.store_secret())
         self._open.callback(store.close)
         return store
+
+    @cached_property
+    def flow(self) -> Flow:
+        flow = Flow(self.bus, self.codec, self.feeds())
+        self._open.callback(flow.close)
+        return flow
 
     def declared_topics(self) -> list[TopicSpec]:
         topics = self.settings.topics
@@ -163,6 +170,7 @@ class Parts:
             policy=Policy(),
             callers=Callers(tokens, require_justification=settings.require_justification),
             audit=audit,
+            flow=self.flow,
             feeds=tuple((feed.force, feed.domain) for feed in self.feeds()),
             sharing=frozenset(name for name, force in self.forces.items() if force.card.shares_restricted),
             stale_after_seconds=settings.stale_after_seconds,

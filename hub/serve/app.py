@@ -22,7 +22,7 @@ from hub.errors import HubError
 from hub.events import iso_micros
 from hub.metrics import Metrics
 from hub.schema.registry import Registry
-from hub.serve import live, schema_registry
+from hub.serve import connectors, live, schema_registry
 from hub.serve.desk import Desk
 from hub.serve.openapi import describe
 from hub.serve.present import Presenter
@@ -54,6 +54,7 @@ def make_app(desk: Desk, registry: Registry, metrics: Metrics, *, local: bool) -
         Route("/changes", board.changes),
         Route("/openapi.json", lambda _: JSONResponse(document)),
         *schema_registry.routes(registry, desk.callers),
+        *connectors.routes(desk),
         Mount("/", StaticFiles(directory=Path(str(files("hub.serve"))) / "page", html=True)),
     ]
     middleware = [Middleware(_Observe, metrics=metrics)]

@@ -1,6 +1,7 @@
 """Tells who calls, from the bearer token; without tokens, the one local principal."""
 
 import datetime as dt
+from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
@@ -38,3 +39,13 @@ class Callers:
                 400, "Why do you ask?", "Send the header 'Justification' with the reason for looking."
             )
         return reason
+
+
+def refuse_other_sites(request: Request) -> None:
+    """Refuse an act that a page of another site has a browser ask for: `Problem` 403.
+
+    Without tokens everyone on this machine may act, and so might any page they look at.
+    """
+    origin = request.headers.get("origin")
+    if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
+        raise Problem(403, "Not from there", "Pages of other sites may not act on the hub.")

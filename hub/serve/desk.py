@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from hub.access import Policy
 from hub.audit import AuditLog
+from hub.flow import Flow
 from hub.serve.caller import Callers
 from hub.view.query import Query
 
@@ -26,6 +27,7 @@ class Desk:
     policy: Policy
     callers: Callers
     audit: AuditLog
+    flow: Flow
     feeds: tuple[tuple[str, str], ...]
     sharing: frozenset[str]
     stale_after_seconds: float

@@ -14,7 +14,11 @@ OPERATIONS = [
     "/staff",
     "/staff/{id}",
     "/freshness",
+    "/connectors",
+    "/connectors/{name}/status",
+    "/connectors/{name}/offsets",
 ]
+ACTS = {f"/connectors/{{name}}/{act}" for act in ("pause", "resume", "stop", "restart", "backfill")}
 
 
 @pytest.fixture(scope="module")
@@ -34,9 +38,9 @@ def described(server):
     return schemathesis.openapi.from_url(f"{server.address}/openapi.json")
 
 
-def test_every_route_of_records_is_described(described):
+def test_every_route_is_described(described):
     paths = {operation.ok().path for operation in described.get_all_operations()}
-    assert paths == {*OPERATIONS, "/changes"}
+    assert paths == {*OPERATIONS, *ACTS, "/changes"}
 
 
 @pytest.mark.parametrize("path", OPERATIONS)

@@ -1,0 +1,119 @@
+"""A kept connector in a thread of its own, on a source that the test plays."""
+
+import threading
+
+from connectors.keeper import Keeper
+from connectors.source import Batch
+from hub.control import Control
+from hub.flow import Flow
+
+PATIENCE_SECONDS = 90
+
+
+def wait_until(condition, said=lambda: "it came true in time"):
+    """Wait for what another thread or process brings about."""
+    pause = threading.Event()
+    for _ in range(PATIENCE_SECONDS * 50):
+        if condition():
+            return
+        pause.wait(0.02)
+    raise AssertionError(said())
+
+
+class Played:
+    """What a legacy system holds: rows in the order in which they came. Makes sources that read it."""
+
+    def __init__(self, *rows):
+        self.rows = list(rows)
+        self.error = None
+        self.reads = 0
+        self.opened = 0
+        self.open = 0
+        self.most = 1000
+        self.batch = {}
+        self.before_read = lambda: None
+
+    def source(self):
+        self.opened += 1
+        self.open += 1
+        return _Source(self)
+
+
+class _Source:
+    def __init__(self, played):
+        self._played = played
+
+    def read(self, position):
+        played = self._played
+        played.before_read()
+        played.reads += 1
+        if played.error is not None:
+            raise played.error
+        place = position.get("place", 0)
+        rows = played.rows[place : place + played.most]
+        after = {"place": place + len(rows)} if rows else position
+        return Batch(rows, after, more=place + len(rows) < len(played.rows), **played.batch)
+
+    def count(self):
+        return len(self._played.rows)
+
+    def close(self):
+        self._played.open -= 1
+
+
+class Kept:
+    """A keeper at work, ended with the block."""
+
+    def __init__(self, bench, feed, played, **more):
+        self.stop = threading.Event()
+        self.error = None
+        self.told = []
+        more = {"tell": lambda state, error: self.told.append((str(state), error))} | more
+        self._keeper = Keeper(feed, played.source, bench.bus, bench.codec, bench.metrics, **more)
+        self._thread = threading.Thread(target=self._run)
+
+    def _run(self):
+        try:
+            self._keeper.run(self.stop)
+        except Exception as error:  # noqa: BLE001 looked at by the test
+            self.error = error
+
+    @property
+    def ended(self):
+        return not self._thread.is_alive()
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error):
+        self.stop.set()
+        self._thread.join(PATIENCE_SECONDS)
+        assert not self._thread.is_alive()
+
+
+class Operator:
+    """Asks and looks as an operator does."""
+
+    def __init__(self, bench, feed):
+        self._bench, self._feed = bench, feed
+        self._flow = Flow(bench.bus, bench.codec, [feed])
+
+    def ask(self, verb):
+        self._flow.ask(self._feed, verb, by="anna", reason="a test")
+
+    def backfill(self, asked):
+        self._flow.backfill(self._feed, asked.as_value(), by="anna", reason="a test")
+
+    def cancel(self):
+        self._flow.cancel(self._feed)
+
+    @property
+    def status(self):
+        return self._flow.status(self._feed)
+
+    def wait(self, state):
+        wait_until(lambda: self.status.state == state, lambda: f"it is {state}: {self.status}")
+
+    def wishes(self):
+        return Control(self._bench.bus, self._bench.codec).read(self._feed)
