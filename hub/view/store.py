@@ -26,16 +26,19 @@ from hub.view.tables import FRESHNESS
 FORMS = "sqlite:///PATH or postgresql://USER:PASSWORD@HOST/DATABASE"
 
 
-def open_store(url: str) -> "Store":
+def open_store(url: str, secret: str | None = None) -> "Store":
     """Open the store at `sqlite:///PATH` or `postgresql://USER:PASSWORD@HOST/DATABASE`.
 
-    Makes its tables where there are none. Raises `ConfigurationError` for another URL or a
-    store of another version, `TransientError` where the database does not answer.
+    `secret` is the password, where the URL holds none. Makes the store's tables where there are none.
+    Raises `ConfigurationError` for another URL or a store of another version, `TransientError`
+    where the database does not answer.
     """
     try:
         parsed = make_url(url)
     except ArgumentError:
         raise ConfigurationError(f"The store's URL is none; write {FORMS}.") from None
+    if secret is not None:
+        parsed = parsed.set(password=secret)
     if parsed.drivername == "sqlite" and parsed.database:
         database = open_sqlite(parsed)
     elif parsed.drivername in {"postgresql", "postgresql+psycopg"}:

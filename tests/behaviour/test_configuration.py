@@ -79,3 +79,13 @@ def test_settings_cannot_be_changed_after_they_were_read():
     settings = load_settings(environ={})
     with pytest.raises(ValidationError):
         settings.__setattr__("state", Path("elsewhere"))
+
+
+def test_the_password_of_the_store_stands_in_a_file_of_its_own(tmp_path):
+    (tmp_path / "password").write_text("s3cret\n")
+    file = written(
+        tmp_path, f'store = "postgresql://hub@db/hub"\nstore_secret_file = "{tmp_path}/password"\n'
+    )
+    settings = load_settings(file, environ={})
+    assert settings.store_secret() == "s3cret"
+    assert "s3cret" not in repr(settings)
