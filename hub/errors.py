@@ -7,6 +7,7 @@
     ├── BadRecordError       dead letter, and go on with the next record
     │   └── HeldBehindError      nothing is wrong with it: an earlier one of its key waits (strict order)
     ├── BadQueryError        answer who asked: the question is not well put
+    ├── NotAllowedError      answer who asked: they hold no role that may      exit 2
     └── FatalError           stop: going on would lose or invent something      exit 1
         ├── FencedError          another process took over this identity
         ├── SourceChangedError   most of a window is bad: a changed source
@@ -56,6 +57,12 @@ class HeldBehindError(BadRecordError):
 
 class BadQueryError(HubError):
     """A question to the view is not well put: an unknown filter, a cursor of another list."""
+
+
+class NotAllowedError(HubError):
+    """Who asked may not see or do it; nothing of it was seen or done."""
+
+    exit_code = 2
 
 
 class FatalError(HubError):

@@ -13,6 +13,7 @@ from hub.dead_letters.lookout import Lookout, Made, World
 from hub.dead_letters.wishes import RowWishes
 from hub.dead_letters.writer import Pen, Writer
 from hub.domains import DOMAINS
+from hub.errors import BadQueryError
 
 AT_ONCE = 50
 
@@ -35,7 +36,7 @@ class Replay:
         world: World,
         writer: Writer,
         wishes: RowWishes,
-        examiner: Callable[[tuple[str, str]], Examiner],
+        examiner: Callable[[Letter], Examiner],
     ) -> None:
         self._world = world
         self._writer = writer
@@ -94,7 +95,11 @@ class Replay:
 
     def _examine(self, letter: Letter) -> Made:
         book = self._writer.book
-        return self._examiner(letter.feed).examine(letter, book.case(letter.id), book.original(letter))
+        try:
+            examiner = self._examiner(letter)
+        except BadQueryError as error:
+            return Finding(letter.id, Verdict.FAILS, str(error))
+        return examiner.examine(letter, book.case(letter.id), book.original(letter))
 
     def _send(
         self,
