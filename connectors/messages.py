@@ -78,6 +78,7 @@ class Messages:
             "source_position": refused.place,
             "key": None,
             "value": None if refused.raw is None else kept(refused.raw),
+            "columns": list(refused.columns),
             "length": refused.length,
             "sha256": refused.sha256,
             "at": at,

@@ -49,6 +49,7 @@ class Refused:
     `raw` are the original bytes without any column that must not be read; None where
     those cannot be told apart, and then `length` and `sha256` stand for them. `key` is the
     row's key where it can still be told: a row refused in a snapshot is there, not removed.
+    `columns` names the columns in `raw`, in order, where it is a line that does not say so itself.
     """
 
     reason: str
@@ -57,6 +58,7 @@ class Refused:
     length: int
     sha256: str
     key: str | None = None
+    columns: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

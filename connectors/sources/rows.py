@@ -9,7 +9,7 @@ from typing import Any
 
 from connectors.source import Refused, Row
 from connectors.sources.columns import Column
-from connectors.sources.files_settings import FilesSettings
+from connectors.sources.files_settings import FilesSettings, needed
 from connectors.sources.keys import joined_key
 from connectors.sources.split import Bad, Text
 
@@ -45,6 +45,8 @@ class RowMaker:
         self._known = frozenset(settings.only.known if settings.only else ())
         self._others = self._known - {settings.only.equals if settings.only else ""}
         self._file = file
+        read = set(needed(settings, columns))
+        self._kept = () if settings.fixed else tuple(name for name in names if name in read)
 
     def make(self, text: Text, most: int, made: Made) -> bool:
         """Add what up to `most` more lines hold to `made`; False at the end."""
@@ -104,14 +106,14 @@ class RowMaker:
                 return
             key = self._sure_key(bad.fields)
         made.unclear += key is None
-        made.rows.append(Refused(bad.reason, place, bad.raw, bad.length, bad.sha256, key))
+        made.rows.append(Refused(bad.reason, place, bad.raw, bad.length, bad.sha256, key, self._kept))
 
     def _sure_key(self, fields: Sequence[str]) -> str | None:
         parts = "".join(fields[index] for index in self._key)
         return None if "\ufffd" in parts or "\0" in parts else self._key_of(fields)
 
     def _refused(self, reason: str, place: str, raw: bytes, key: str | None) -> Refused:
-        return Refused(reason, place, raw, len(raw), hashlib.sha256(raw).hexdigest(), key)
+        return Refused(reason, place, raw, len(raw), hashlib.sha256(raw).hexdigest(), key, self._kept)
 
 
 def _getter(indexes: list[int]) -> Callable[[list[str]], Sequence[str]]:

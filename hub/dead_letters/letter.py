@@ -44,6 +44,7 @@ def dead_letter(
         "source_position": f"{received.topic}, partition {received.partition}, offset {received.offset}",
         "key": received.key,
         "value": kept(original),
+        "columns": [],
         "length": len(original),
         "sha256": hashlib.sha256(original).hexdigest(),
         "at": at,

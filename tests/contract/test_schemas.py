@@ -47,6 +47,7 @@ PUBLISHED = {
     ),
     13: ("*.control.v1-value", 1, "800307f7de3987a6d5aff4df71bb2bbad3d739182029ec6a71995878a73f2291"),
     14: ("hub.dead-letters.v1-value", 1, "65a32a47ad140201e71f1cf0c2a5392e045a6c8c2c8e6bb49595a41ec1b49120"),
+    15: ("*.dlq-value", 2, "1712ce246bb4b42c4cb40f98c5bd54289eedc0f2dc0133bd58225703e1398e4d"),
 }
 """Every id ever given, with its subject, version and fingerprint. Lines are added, never changed."""
 
