@@ -104,6 +104,7 @@ class Keeper:
                 self._metrics,
                 orders=self._orders,
                 states=self._states,
+                open_source=self._open_source,
             ).run(stop)
 
     def _tell_stopped(self) -> None:

@@ -2,11 +2,13 @@
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 import structlog
 
+from connectors.again import Again
+from connectors.backfill import Backfiller
 from connectors.orders import Orders
 from connectors.publisher import Publisher
 from connectors.removals import Removals
@@ -47,7 +49,9 @@ class Connector:
         clock: Callable[[], float] = time.time,
         orders: Orders | None = None,
         states: States | None = None,
+        open_source: Callable[[], Source] | None = None,
     ) -> None:
+        """`open_source` makes the second source that a backfill reads; without it there are none."""
         self._feed = feed
         self._source = source
         self._bus = bus
@@ -60,7 +64,9 @@ class Connector:
         self._labels = (_STAGE, feed.force, feed.domain)
         self._poll_seconds = float(feed.source.get("poll_seconds", 0.1))
         self._window = Window(feed, float(feed.source.get("max_bad_percent", 50)))
-        self._removals = Removals(feed, bus, held=self._held, removed=self._removed)
+        self._backfill = Backfiller(feed, open_source)
+        self._again: Again | None = None
+        self._removals = Removals(feed, bus, held=self._held, removed=self._backfill.met)
         self._producer: Producer | None = None
         self._publisher: Publisher | None = None
         metrics.declare(*self._labels)
@@ -95,6 +101,7 @@ class Connector:
         """One batch from source to bus; whether more is waiting."""
         producer, publisher = self._open()
         paused = self._orders.state is ConnectorState.PAUSED
+        began = time.monotonic()
         batch = None if paused else self._read(producer, publisher)
         try:
             if batch is None:
@@ -102,6 +109,7 @@ class Connector:
                 self._states.now(producer, ConnectorState.PAUSED)
             elif self._publish(publisher, batch, lambda: stop.is_set() or self._orders.leave()):
                 self._states.now(producer, ConnectorState.RUNNING)
+                self._beside(publisher, None if batch.more else began)
             else:
                 self._let_go()  # a snapshot that was left half-way is read again from its start
         except TransientError:
@@ -113,7 +121,7 @@ class Connector:
     def _read(self, producer: Producer, publisher: Publisher) -> Batch:
         reached(1, "connect.read:before")
         try:
-            batch = self._source.read(publisher.position)
+            batch = self._source.read(self._again.position if self._again else publisher.position)
         except TransientError as error:
             self._states.trouble(producer, str(error))
             raise
@@ -123,16 +131,34 @@ class Connector:
     def _publish(self, publisher: Publisher, batch: Batch, over: Callable[[], bool]) -> bool:
         """Publish what a batch changes and keep the position after it; False where it was `over` before."""
         now = self._now()
+        for note in batch.notes:
+            log.warning("source", feed=str(self._feed), note=note)
+        if self._again is not None and self._again.takes(batch):
+            self._again.read(publisher, batch, self._window, now)
+            if batch.more:
+                return True
+        else:
+            self._compare(publisher, batch, now)
+        if batch.snapshot_ends and not self._removals.derive(publisher, batch.snapshot, now, over):
+            return False
+        if self._again is not None and not batch.more:
+            self._again.end(publisher)
+            self._again = None
+        publisher.keep(batch.position, batch.complete_to, now)
+        self._tell_complete_to(batch.complete_to)
+        return True
+
+    def _compare(self, publisher: Publisher, batch: Batch, now: int) -> None:
+        """Publish what of a batch is news, unless most of it is bad (invariant 7)."""
+        if not batch.keys_only:
+            self._backfill.met(row.key for row in batch.rows if row.key is not None)
         found = publisher.changes.of(batch)
         self._window.check(batch, found.bad)
         publisher.take(found, now)
-        if batch.snapshot_ends and not self._removals.derive(publisher, batch.snapshot, now, over):
-            return False
-        publisher.keep(batch.position, batch.complete_to, now)
-        self._tell_complete_to(batch.complete_to)
-        for note in batch.notes:
-            log.warning("source", feed=str(self._feed), note=note)
-        return True
+
+    def _beside(self, publisher: Publisher, live_since: float | None) -> None:
+        """Take in what operators asked to be taken again, a bounded piece after each batch."""
+        self._backfill.step(publisher, self._orders.backfill, self._now(), live_since=live_since)
 
     def _open(self) -> tuple[Producer, Publisher]:
         if self._producer is None:
@@ -141,6 +167,8 @@ class Connector:
             reached(1, "connect.fence:after")
         if self._publisher is None:
             self._publisher = self._load(self._producer)
+            if Again.is_due(self._publisher):
+                self._again = Again(self._publisher.position)
             self._tell_complete_to(self._publisher.positions.complete_to)
         return self._producer, self._publisher
 
@@ -173,10 +201,11 @@ class Connector:
         if self._producer is not None:
             self._states.now(self._producer, ConnectorState.FAILED, str(error))
 
-    def _removed(self, keys: Sequence[str]) -> None:
-        pass
-
     def _let_go(self) -> None:
+        self._backfill.let_go()
+        again, self._again = self._again, None
+        if again is not None:
+            again.close()
         publisher, self._publisher = self._publisher, None
         if publisher is not None:
             publisher.close()

@@ -11,6 +11,7 @@ from connectors.positions import Entry, Positions
 from connectors.source import Position
 from connectors.state import Known, State
 from hub.bus.contract import Bus, Producer
+from hub.control import wish_key
 from hub.dead_letters import dead_letter_topic
 from hub.errors import BadRecordError, HubError, TransientError
 from hub.forces import Feed
@@ -49,7 +50,7 @@ class Publisher:
         self.positions = Positions(feed, bus, codec)
         self.position: Position = self.positions.position
         self.state = State()
-        self.changes = Changes(fields, self.state, by_time=_by_time(feed))
+        self.changes = Changes(fields, self.state, by_time=by_time(feed))
         reached(3, "connect.load:before")
         try:
             self.state.load(_events(feed, bus, codec), _dead_letters(feed, bus))
@@ -107,9 +108,19 @@ class Publisher:
         self._unwritten = self._unwritten or any(amounts.values())
 
     def put(self, name: str, value: Any, at: int) -> None:
-        """Write one entry of the positions topic at once, with what is open."""
+        """Write one entry of the positions topic at once, with what is open and what was counted."""
         self._send_entry(self.positions.put(name, value, at))
+        if self._unwritten:
+            self._send_entry(self.positions.summary(at))
         self._commit(at)
+
+    def answer(self, name: str, value: bytes | None) -> None:
+        """Write a wish of this feed anew with the next commit, in its new form as encoded."""
+        self._send(Message(self._feed.control_topic, wish_key(self._feed, name), value, (), None))
+
+    def withdraw(self, name: str) -> None:
+        """Drop a wish of this feed with the next commit: it is fulfilled."""
+        self.answer(name, None)
 
     def forget(self, *names: str) -> None:
         """Drop entries of the positions topic with the next commit."""
@@ -185,7 +196,8 @@ class Publisher:
         self._uncounted.clear()
 
 
-def _by_time(feed: Feed) -> bool:
+def by_time(feed: Feed) -> bool:
+    """Whether the source's versions are times, whose equals may be told apart by their order."""
     version = feed.source.get("version")
     return isinstance(version, Mapping) and "time" in version
 

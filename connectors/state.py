@@ -45,7 +45,7 @@ class State:
                 f"pragma synchronous=off; pragma cache_size=-{_CACHE_KIB}; {_TABLES}"
             )
         except sqlite3.Error as error:
-            raise _no_room(error) from error
+            raise no_room(error) from error
         self._execute("begin")
         self._snapshot: str | None = None
         self._serial = 0
@@ -94,6 +94,10 @@ class State:
         if name is not None and name != self._snapshot:
             self._snapshot = name
             self._serial += 1
+
+    @property
+    def in_a_snapshot(self) -> bool:
+        return self._snapshot is not None
 
     def end_snapshot(self) -> None:
         self._snapshot = None
@@ -147,16 +151,17 @@ class State:
         try:
             return self._database.execute(text, values)
         except sqlite3.Error as error:
-            raise _no_room(error) from error
+            raise no_room(error) from error
 
     def _execute_many(self, text: str, values: Iterable[Sequence[Any]]) -> None:
         try:
             self._database.executemany(text, values)
         except sqlite3.Error as error:
-            raise _no_room(error) from error
+            raise no_room(error) from error
 
 
-def _no_room(error: sqlite3.Error) -> EnvironmentMissingError:
+def no_room(error: sqlite3.Error) -> EnvironmentMissingError:
+    """What a temporary file that cannot be written means."""
     return EnvironmentMissingError(
         f"The connector's temporary file cannot be written: {error}. Free space in the folder for temporary "
         "files, or name another in TMPDIR."

@@ -44,6 +44,12 @@ class Backfill(BaseModel):
             return None
         return _micros(self.since), _micros(self.until)
 
+    def in_words(self) -> str:
+        """What is asked, without a key in it."""
+        if self.since is None or self.until is None:
+            return f"{len(self.keys)} keys"
+        return f"from {self.since.isoformat()} until {self.until.isoformat()}"
+
     def as_value(self) -> dict[str, Any]:
         """As it is kept on the bus; `read_backfill` reads it."""
         return self.model_dump(mode="json") | {"keys": sorted(self.keys)}
