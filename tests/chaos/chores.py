@@ -1,11 +1,13 @@
 """What makes the seldom marks be passed: bad records, removals, and records that come back."""
 
 import datetime as dt
+import itertools
 import random
 import threading
 from contextlib import suppress
 from typing import cast
 
+from connectors.standins.csv_incidents import CsvIncidents
 from connectors.standins.legacy import LegacySystems
 from connectors.standins.people import person
 from connectors.standins.truth import TruthIncident
@@ -21,6 +23,23 @@ ALLIANCE = DOMAINS["incident"].topic
 _EVERY_SECONDS = 0.3
 _SPARED = 20_000
 """Added to the numbers of those who come and go, so that they are nobody else's."""
+
+
+def tell_drops_apart(legacy: LegacySystems) -> None:
+    """Have every drop hold a line of its own: one with the content of an earlier one counts as sent twice."""
+    system, numbers = legacy.incidents[BAD_ROWS], itertools.count(1)
+    assert isinstance(system, CsvIncidents)
+    at = legacy.clock().replace(microsecond=0)
+    beacon = legacy.raise_incident(BAD_ROWS, at, dt.date(2026, 1, 1))
+    hand_over = system.finish
+
+    def finish() -> None:
+        with legacy.lock:
+            if system._open is not None:
+                legacy.change(beacon, summary=f"beacon {next(numbers)}")
+            hand_over()
+
+    system.finish = finish  # type: ignore[method-assign]
 
 
 class Chores:

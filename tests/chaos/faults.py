@@ -95,12 +95,12 @@ class Faults:
         left = self._series[stage.name] = self._series[stage.name] - 1
         if left == 0:
             del self._series[stage.name]
-        stage.start(armed=left > 0)
+        stage.start(stage.draw() if left else None)
 
     def _kill(self, stage: Stage, *, again: bool = False) -> None:
         stage.kill()
         self._fault(stage, ANYWHERE)
-        stage.start(armed=again)
+        stage.start(stage.draw() if again else None)
         if not again:
             self._series.pop(stage.name, None)
 
@@ -110,7 +110,7 @@ class Faults:
             self.told.problems.append(f"{stage.name} was asked to end and ended with {code}; see {stage.log}")
             return
         self._fault(stage, LEAVE)
-        stage.start(armed=True)
+        stage.start(stage.draw())
 
     def _fault(self, stage: Stage, place: str) -> None:
         """Note it. What was on its way to recovery through this stage begins anew."""

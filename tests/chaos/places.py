@@ -1,5 +1,7 @@
 """Every mark of the code at which a kill must do no harm, by the invariant it puts to the proof."""
 
+from collections.abc import Iterable
+
 STEPS = {
     "connect.fence": 1,
     "connect.load": 3,
@@ -47,16 +49,27 @@ SELDOM = frozenset(
 )
 """Passed every second or so: by the clock, or when the suite's own mischief comes by."""
 
-_ONLY_ON = {"embedded": "embedded", "kafka": "kafka", "normalise.gap": "kafka"}
-_ONLY_BY = {"connect.dead-letters": {"northamptonshire"}}
-_ROOMS = {"connect": ("connect", "bus"), "normalise": ("normalise", "bus"), "view": ("view", "store")}
-_EVERY_COMMIT = "embedded.commit"
+_ONLY_ON = {"normalise.gap": "kafka"}
+_ONLY_BY = {"connect.dead-letters": "northamptonshire"}
+_ROOMS = {"connect": {"connect"}, "normalise": {"normalise"}, "view": {"view", "store"}}
 
 
 def steps_of(bus: str, kind: str, force: str | None) -> list[str]:
-    """The steps that a process of this kind takes on this bus."""
-    rooms = [bus if room == "bus" else room for room in _ROOMS[kind]]
-    found = [step for step in STEPS if step.partition(".")[0] in rooms]
-    if kind == "view" and bus == "embedded":
-        found.append(_EVERY_COMMIT)
-    return [step for step in found if _ONLY_ON.get(step, bus) == bus and force in _ONLY_BY.get(step, {force})]
+    """The steps that a process of this kind takes over and over on this bus."""
+    rooms = _ROOMS[kind] | ({bus} if kind != "view" else set())
+    return [
+        step
+        for step in steps_on(bus)
+        if step.partition(".")[0] in rooms and _ONLY_BY.get(step, force) == force
+    ] + (["embedded.commit"] if (bus, kind) == ("embedded", "view") else [])
+
+
+def steps_on(bus: str) -> list[str]:
+    """The steps that are taken on this bus."""
+    other = {"embedded", "kafka"} - {bus}
+    return [step for step in STEPS if _ONLY_ON.get(step, bus) == bus and step.partition(".")[0] not in other]
+
+
+def places(steps: Iterable[str]) -> list[str]:
+    """The two marks of each step."""
+    return [f"{step}:{side}" for step in steps for side in ("before", "after")]

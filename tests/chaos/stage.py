@@ -9,8 +9,9 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from deploy.kafka.broker import die_with_parent
 from hub.kill_points import VARIABLE
-from tests.chaos.places import AT_THE_START, SELDOM, steps_of
+from tests.chaos.places import AT_THE_START, SELDOM, places, steps_of
 
 HUB = (str(Path(sys.executable).with_name("alliance-hub")),)
 KILLED = -signal.SIGKILL
@@ -43,21 +44,30 @@ class Stage:
         self._deck: list[str] = []
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self, *, armed: bool = False) -> None:
-        """Start it; armed, it kills itself at the next mark of its deck."""
-        self.armed = self._draw() if armed else None
-        kill_point = {VARIABLE: f"{self.armed}:{self._passings(self.armed)}"} if self.armed else {}
+    def start(self, kill_point: str | None = None) -> None:
+        """Start it; armed with a kill point, PLACE:N, it kills itself there."""
+        self.armed = kill_point and kill_point.rpartition(":")[0]
         with self.log.open("ab") as log:
-            log.write(f"--- started, to die at {kill_point.get(VARIABLE, 'no mark')}\n".encode())
+            log.write(f"--- started, to die at {kill_point}\n".encode())
             log.flush()
+            armed = {VARIABLE: kill_point} if kill_point else {}
             self._process = subprocess.Popen(
-                self._command, stdout=log, stderr=log, env=self._environ | kill_point
+                self._command,
+                stdout=log,
+                stderr=log,
+                env=self._environ | armed,
+                preexec_fn=die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - one call
             )
         self.born = time.monotonic()
 
-    @property
-    def places(self) -> list[str]:
-        return [f"{step}:{side}" for step in self._steps for side in ("before", "after")]
+    def draw(self) -> str:
+        """Take the next kill point: every mark gets its turn, in random order."""
+        if not self._deck:
+            self._deck = places(self._steps)
+            self._rng.shuffle(self._deck)
+        place = self._deck.pop()
+        seldom = place.rpartition(":")[0] in AT_THE_START | SELDOM
+        return f"{place}:{1 if seldom else self._rng.choice(_PASSINGS)}"
 
     def ended(self) -> int | None:
         """Its exit code, once it has ended."""
@@ -80,14 +90,3 @@ class Stage:
         except subprocess.TimeoutExpired:
             self.kill()
             return KILLED
-
-    def _draw(self) -> str:
-        """Every mark gets its turn, in random order."""
-        if not self._deck:
-            self._deck = self.places
-            self._rng.shuffle(self._deck)
-        return self._deck.pop()
-
-    def _passings(self, place: str) -> int:
-        step = place.rpartition(":")[0]
-        return 1 if step in AT_THE_START | SELDOM else self._rng.choice(_PASSINGS)

@@ -15,7 +15,7 @@ from hub.forces import Feed
 from hub.schema.codec import Codec
 from hub.schema.registry import load_registry
 from hub.view.store import open_store
-from tests.chaos.chores import Chores
+from tests.chaos.chores import Chores, tell_drops_apart
 from tests.chaos.stage import HUB, Stage
 from tests.chaos.watch import Watch
 from tests.legacy import builtin_forces
@@ -65,6 +65,7 @@ class World:
             self.folder / "legacy", forces, staff_scale=0.02, drop_seconds=0.2, extract_seconds=1.0
         )
         stack.callback(self.legacy.close)
+        tell_drops_apart(self.legacy)
         self.codec = Codec(load_registry(forces))
         self.bus = open_bus(bus)
         stack.callback(self.bus.close)
