@@ -12,6 +12,7 @@ from connectors.backfill import Backfiller
 from connectors.orders import Orders
 from connectors.publisher import Publisher
 from connectors.removals import Removals
+from connectors.replays import Replays
 from connectors.source import Batch, Source
 from connectors.sources.stated import columns
 from connectors.states import States, in_words
@@ -67,6 +68,7 @@ class Connector:
         self._backfill = Backfiller(feed, open_source)
         self._again: Again | None = None
         self._removals = Removals(feed, bus, held=self._held, removed=self._backfill.met)
+        self._replays = Replays(feed, bus, codec)
         self._producer: Producer | None = None
         self._publisher: Publisher | None = None
         metrics.declare(*self._labels)
@@ -159,6 +161,7 @@ class Connector:
     def _beside(self, publisher: Publisher, live_since: float | None) -> None:
         """Take in what operators asked to be taken again, a bounded piece after each batch."""
         self._backfill.step(publisher, self._orders.backfill, self._now(), live_since=live_since)
+        self._replays.take(publisher, self._orders.replays, self._now())
 
     def _open(self) -> tuple[Producer, Publisher]:
         if self._producer is None:

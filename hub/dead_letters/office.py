@@ -135,6 +135,19 @@ class Office:
             self.reading.demand(who, OPERATE, letter)
         self._replay.run(letters, Who(who.name, who.force, why), per_second=per_second, stop=stop, tell=tell)
 
+    def settle(self, *, older_than_seconds: float) -> None:
+        """Look after letters that were sent by a process that ended before it could."""
+        with self.writer.lock:
+            self.writer.book.refresh()
+            before = (self.writer.clock() - older_than_seconds) * 1_000_000
+            cases = [(letter, self.writer.book.case(letter.id)) for letter in self.writer.book]
+            sent = [(letter, case) for letter, case in cases if case.state is State.SENT]
+            left = [(letter, case.acts[-1].by) for letter, case in sent if case.acts[-1].at < before]
+        for letter, by in left:
+            self._replay.run(
+                [letter], Who(by, "", ""), per_second=1, stop=threading.Event(), tell=lambda _: None
+            )
+
     def _keep(
         self, pen: Pen, who: Principal, verb: str, done: Sequence[tuple[Letter, Case]], why: str
     ) -> None:

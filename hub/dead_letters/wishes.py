@@ -42,6 +42,8 @@ class RowWishes:
 
     def take_in(self) -> list[tuple[str, Answer]]:
         """Give every answer that has come to its case, and take the wish away; the letters, with answers."""
+        with self._writer.lock:
+            self._writer.book.refresh()
         taken: list[tuple[str, Answer]] = []
         for feed in {letter.feed for letter in self.waiting()}:
             answers = self._answers(self._feeds[feed])
