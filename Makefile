@@ -15,7 +15,7 @@ STATE ?= state/kafka
 BUS_OPTION := --bus kafka://127.0.0.1:9092
 endif
 
-.PHONY: run test lint bench chaos kafka lock clean
+.PHONY: run test lint bench chaos soak kafka lock clean
 
 run: $(VENV)/.run ## Run the whole hub on stand-ins of three forces' systems
 ifdef FRESH
@@ -38,6 +38,9 @@ bench: $(VENV)/.dev ## Measure rate and CPU time a record
 chaos: $(VENV)/.dev ## Kill the hub at random, on both buses and stores, and compare the view with the truth
 	$(VENV)/bin/python -m tests.chaos $(if $(FAULTS),--faults $(FAULTS)) $(if $(STORE),--store $(STORE)) \
 		$(if $(SEED),--seed $(SEED)) $(if $(filter-out file,$(origin BUS)),--bus $(BUS)) $(ARGS)
+
+soak: $(VENV)/.dev ## Run the hub under steady load for an hour; a chart and a verdict on what must stay flat
+	$(VENV)/bin/python -m tests.soak $(ARGS)
 
 kafka: $(VENV)/.run ## Start a Kafka broker for trying the hub on it (needs Java and Maven)
 ifdef FRESH

@@ -12,6 +12,7 @@ from hub.cli.forces import forces_app
 from hub.cli.options import takes_settings
 from hub.cli.parts import Parts
 from hub.cli.process import Process, Stage, start_all, start_server
+from hub.cli.reconcile import reconcile
 from hub.cli.removals import removals_app
 from hub.cli.schemas import schemas_app
 from hub.cli.standins import standins
@@ -106,6 +107,7 @@ def _connect(settings: Settings) -> tuple[Bus, list[TopicSpec]]:
 app.command("demo")(demo)
 app.command("standins")(standins)
 app.command("token")(token)
+app.command("reconcile")(reconcile)
 app.add_typer(topics_app(_connect), name="topics")
 app.add_typer(forces_app, name="forces")
 app.add_typer(removals_app, name="removals")
