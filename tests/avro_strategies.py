@@ -96,7 +96,9 @@ def _clash(one: Any, other: Any, ambiguous: bool) -> bool:
     if ambiguous:
         return False
     unclear: set[str] = {"record", "map", *NAMES}
-    return {first, second} <= NUMBERS or first == second or ({first, second} <= unclear)
+    # fastavro takes bytes for an array of numbers.
+    bytes_or_array = "array" in (first, second) and {first, second} <= {"array", "bytes", "fixed", *NAMES}
+    return {first, second} <= NUMBERS or first == second or bytes_or_array or {first, second} <= unclear
 
 
 def _default(schema: Any) -> dict[str, Any]:
