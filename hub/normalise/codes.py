@@ -11,6 +11,7 @@ from hub.normalise.alliance import Node
 from hub.normalise.code_tables import CodeRow, Table
 from hub.normalise.flags import Flags, Row, as_text, flag
 from hub.normalise.rule import Made, Options, RuleError, Site, Transform
+from hub.schema.lasting import Lasting
 
 _MOST_DAYS = 8192
 
@@ -118,7 +119,9 @@ class _Shape:
         self._otherwise = self._unknown | ({"common": options.otherwise} if options.otherwise else {})
 
     def value(self, local: str, values: Mapping[str, str]) -> Any:
-        return values["common"] if self._bare else {"local": local, **{n: values[n] for n in self._nodes}}
+        if self._bare:
+            return values["common"]
+        return Lasting({"local": local} | {name: values[name] for name in self._nodes})
 
     def unknown(self, local: str) -> Any:
         return self.value(local, self._unknown)

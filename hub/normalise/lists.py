@@ -11,6 +11,7 @@ from hub.normalise.codes import CodeOptions, translation
 from hub.normalise.flags import Flags, Row, as_text, flag
 from hub.normalise.rule import Made, Options, RuleError, Site, Transform
 from hub.normalise.time import DateText, read_date
+from hub.schema.lasting import Lasting
 
 _MOST_KNOWN, _LONGEST_KNOWN = 8192, 100
 _PART = re.compile(r"\{([a-z_]+)\}")
@@ -115,7 +116,7 @@ def _item_reader(options: ListOptions, site: Site) -> ItemReader:
         found, whole = cutter.cut(text.strip())
         if not whole:
             flags.append(flag(path, "not_an_item", text))
-        item = make(row, found, flags) if found[first] else None
+        item = Lasting(make(row, found, flags)) if found[first] else None
         if keep and len(flags) == before and len(text) <= _LONGEST_KNOWN:
             if len(known) >= _MOST_KNOWN:
                 known.clear()

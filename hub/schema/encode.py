@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from hub.schema.avsc import PRIMITIVES, Parsed, kind
+from hub.schema.lasting import Lasting, keep
 from hub.schema.varint import LENGTHS, PRESENT, encode_int, encode_long
 
 Encode = Callable[[Mapping[str, Any]], bytes]
@@ -81,8 +82,9 @@ class _Writers:
         self._scope: dict[str, Any] = {
             "LENGTHS": LENGTHS, "PRESENT": PRESENT, "long": encode_long, "int_": encode_int, "text": _text,
             "blob": _blob, "number": _number, "listed": _listed, "refuse": _refuse,
-            "Mapping": Mapping,
+            "Mapping": Mapping, "Lasting": Lasting, "keep": keep,
             "float_": struct.Struct("<f").pack, "double": struct.Struct("<d").pack,
+            "branch_double": struct.Struct("<cd").pack,
         }  # fmt: skip
 
     def define(self, name: str, argument: str, lines: Sequence[str]) -> Any:
@@ -96,8 +98,7 @@ class _Writers:
         match kind(resolved):
             case "string":
                 name = self._new("b")
-                lines.append(f"{name} = {value}.encode()")
-                parts += [f"LENGTHS[len({name})]", name]
+                parts += [f"LENGTHS[len({name} := {value}.encode())]", name]
             case "union" if set(map(self._simple, resolved)) == {"null", "string"} and resolved[0] == "null":
                 name = self._new("b")
                 lines.append(f"x = {value}")
@@ -111,7 +112,7 @@ class _Writers:
                 lines.append("if y is not z: z = y; zn = b'\\0' if y is None else b'\\2' + long(y)")
                 lines.append(f"{name} = zn")
                 parts.append(name)
-            case "record" if full not in self._open:
+            case "record" if full not in self._open and not (self._open and self._is_words(resolved)):
                 self._open.append(full)
                 record = self._new("r")
                 lines.append(f"{record} = {value}")
@@ -133,13 +134,23 @@ class _Writers:
                 return f"(x if len(x := {value}) == {int(resolved['size'])} else refuse())"
             case "union" if len(resolved) == 2 and "null" in resolved:
                 null = resolved.index("null")
-                other = self._expression(resolved[1 - null], "y")
                 absent, present = encode_long(null), encode_long(1 - null)
-                return f"({absent!r} if (y := {value}) is None else {present!r} + {other})"
+                other = self._present(present, resolved[1 - null])
+                return f"({absent!r} if (y := {value}) is None else {other})"
             case primitive if primitive in _EXPRESSIONS:
                 return _EXPRESSIONS[primitive].format(value)
+            case "record" if self._is_words(resolved):
+                writer = self._function(full, resolved)
+                kept = f"(x := {value}).__class__ is Lasting and (y := x.kept)[0] is {writer}"
+                return f"(y[1] if {kept} else keep(x, {writer}, {writer}(x)))"
             case _:
                 return f"{self._function(full, resolved)}({value})"
+
+    def _present(self, present: bytes, schema: Any) -> str:
+        """Write `y`, which is there, after the index of its branch."""
+        if schema == "double":  # coordinates: both in one call
+            return f"branch_double({present!r}, y if y.__class__ is float else number(y))"
+        return f"{present!r} + {self._expression(schema, 'y')}"
 
     def _function(self, full: str, resolved: Any) -> str:
         """Make, or find, the function that writes an array, map, union or nested record."""
@@ -175,7 +186,7 @@ class _Writers:
         return [
             "if items.__class__ is not list: items = listed(items)",
             "if not items: return b'\\0'",
-            "out = [long(len(items))]",
+            "out = [LENGTHS[len(items)]]",
             "for item in items:",
             *(f"    {line}" for line in lines),
             f"    out += ({', '.join(parts)},)" if parts else "    pass",
@@ -208,6 +219,11 @@ class _Writers:
     def _named(self, schema: Any) -> tuple[str, Any]:
         resolved = self._parsed.resolve(schema)
         return (resolved.get("name", "") if isinstance(resolved, dict) else ""), resolved
+
+    def _is_words(self, resolved: Any) -> bool:
+        """Whether a record holds nothing but words, as those do that code tables make."""
+        kinds = {kind(self._parsed.resolve(field["type"])) for field in resolved["fields"]}
+        return bool(kinds) and kinds <= {"string", "enum"}
 
     def _simple(self, schema: Any) -> str:
         return schema if isinstance(schema, str) and schema in PRIMITIVES else ""

@@ -74,6 +74,8 @@ def encode_long(number: int) -> bytes:
 
 def encode_int(number: int) -> bytes:
     """Encode a 32-bit integer."""
+    if number.__class__ is int and 0 <= number < len(LENGTHS):
+        return LENGTHS[number]
     encoded = encode_long(number)
     if not -0x8000_0000 <= number <= 0x7FFF_FFFF:
         raise OverflowError

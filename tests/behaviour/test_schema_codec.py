@@ -16,6 +16,7 @@ from hub.forces import SCHEMAS
 from hub.schema.avsc import fingerprint, parse
 from hub.schema.codec import Codec
 from hub.schema.index import SchemaVersion
+from hub.schema.lasting import Lasting
 from hub.schema.registry import Registry, load_registry
 from tests.avro_strategies import data_for, schemas
 
@@ -291,6 +292,27 @@ def test_a_damaged_value_of_an_older_version_is_refused_too(damage):
     old_value = codec_of(OLD).encoder("t")({"a": 1, "gone": "xy"})
     with pytest.raises(BadRecordError):
         codec_of(OLD, NEW).decoder("t")(damage(old_value))
+
+
+def test_a_record_that_lasts_is_written_as_any_other_by_every_schema_that_writes_it():
+    kinds = ["UNKNOWN", "OPEN"], ["OPEN", "UNKNOWN"]
+    of_words = [
+        record(
+            {"name": "local", "type": "string"},
+            {"name": "common", "type": {"type": "enum", "name": "E", "symbols": symbols}},
+        )
+        for symbols in kinds
+    ]
+    codecs = [
+        codec_of({"type": "record", "name": "T", "fields": [{"name": "a", "type": words}]})
+        for words in of_words
+    ]
+    lasting, plain_one = Lasting({"local": "é", "common": "OPEN"}), {"local": "é", "common": "OPEN"}
+
+    for codec in [*codecs, *codecs]:
+        encode = codec.encoder("t")
+        assert encode({"a": lasting}) == encode({"a": lasting}) == encode({"a": plain_one})
+        assert codec.decoder("t")(encode({"a": lasting})) == {"a": plain_one}
 
 
 def test_the_newest_version_is_the_one_that_is_written():
