@@ -1,15 +1,18 @@
 """Conversion between WGS84 and the British National Grid by OSTN15, many points at once."""
 
-import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable
 
 import numpy as np
 from convertbng.cutil import convert_osgb36_to_ll, convert_to_osgb36
+from numpy.typing import NDArray
 
 LIMITS = (700_000, 1_250_000)
 """East and north end of the British National Grid, in metres."""
 
 Pair = tuple[float, float]
+Numbers = NDArray[np.float64]
+Convert = Callable[[Numbers, Numbers], tuple[Numbers, Numbers, NDArray[np.bool_]]]
+"""From the first and second coordinates of many points to those they become, and which lie on the grid."""
 
 _MOST_POINTS = 8192  # an incident changes a few times within minutes, and many share an address
 
@@ -21,12 +24,7 @@ class Conversion:
     it, so points told ahead are converted in one call, and remembered.
     """
 
-    def __init__(
-        self,
-        covers: Callable[[float, float], bool],
-        convert: Callable[[Sequence[Pair]], Iterator[Pair | None]],
-    ) -> None:
-        self._covers = covers
+    def __init__(self, convert: Convert) -> None:
         self._convert = convert
         self._known: dict[Pair, Pair | None] = {}
 
@@ -41,39 +39,34 @@ class Conversion:
         known = self._known
         if len(known) > _MOST_POINTS:
             known.clear()
-        new = {point: None for point in points if point not in known}
-        known |= new
-        inside = [point for point in new if self._covers(*point)]
-        if inside:
-            known.update(zip(inside, self._convert(inside), strict=True))
+        new = [point for point in points if point not in known]
+        if new:
+            first, second, inside = self._convert(*np.array(new, float).T)
+            known.update(zip(new, zip(first.tolist(), second.tolist(), strict=True), strict=True))
+            known.update((new[n], None) for n in np.flatnonzero(~inside))
 
 
 def to_wgs84() -> Conversion:
     """From OSGB36 easting and northing to latitude and longitude."""
 
-    def covers(easting: float, northing: float) -> bool:
-        return 0 <= easting < LIMITS[0] and 0 <= northing < LIMITS[1]
-
-    def convert(points: Sequence[Pair]) -> Iterator[Pair | None]:
-        eastings, northings = np.array(points, float).T.copy()
+    def convert(eastings: Numbers, northings: Numbers) -> tuple[Numbers, Numbers, NDArray[np.bool_]]:
         longitudes, latitudes = convert_osgb36_to_ll(eastings, northings)
-        for latitude, longitude in zip(latitudes.tolist(), longitudes.tolist(), strict=True):
-            yield None if math.isnan(latitude) else (latitude, longitude)
+        return latitudes, longitudes, _on_grid(eastings, northings) & ~np.isnan(latitudes)
 
-    return Conversion(covers, convert)
+    return Conversion(convert)
 
 
 def to_osgb36() -> Conversion:
     """From WGS84 latitude and longitude to easting and northing."""
 
-    def covers(latitude: float, longitude: float) -> bool:
-        return 49 < latitude < 62 and -10 < longitude < 3
-
-    def convert(points: Sequence[Pair]) -> Iterator[Pair | None]:
-        latitudes, longitudes = np.array(points, float).T.copy()
+    def convert(latitudes: Numbers, longitudes: Numbers) -> tuple[Numbers, Numbers, NDArray[np.bool_]]:
         eastings, northings = convert_to_osgb36(longitudes, latitudes)
-        for easting, northing in zip(eastings.tolist(), northings.tolist(), strict=True):
-            inside = 0 <= easting < LIMITS[0] and 0 <= northing < LIMITS[1]
-            yield (easting, northing) if inside else None
+        return eastings, northings, _on_grid(eastings, northings)
 
-    return Conversion(covers, convert)
+    return Conversion(convert)
+
+
+def _on_grid(eastings: Numbers, northings: Numbers) -> NDArray[np.bool_]:
+    """Where the library has no answer, it gives NaN, which is nowhere."""
+    east, north = LIMITS
+    return (eastings >= 0) & (eastings < east) & (northings >= 0) & (northings < north)

@@ -132,8 +132,7 @@ def _pair(
         return without.copy()
 
     def ahead(rows: Sequence[Row]) -> None:
-        points = (_numbers(row[first], row[second]) for row in rows)
-        convert.ahead(point for point in points if point is not None)
+        convert.ahead([point for row in rows if (point := _numbers(row[first], row[second]))])
 
     return Made(value, _fills(site), whole=True, ahead=ahead)
 
