@@ -6,6 +6,7 @@ fixed-width form: a date's midnight is worked out once and remembered, the time 
 
 import datetime as dt
 import re
+from functools import cache
 from zoneinfo import ZoneInfo
 
 LONDON = ZoneInfo("Europe/London")
@@ -115,6 +116,15 @@ class Form:
             return dt.datetime.combine(date, dt.time(hour, minute, second))
         except ValueError:
             return "no_such_time"
+
+
+@cache
+def form_of(text: str) -> Form:
+    """Give the form that this text states, one for all rules that read by it, so that they share its days.
+
+    `ValueError` says what is wrong with the text.
+    """
+    return Form(text)
 
 
 def instants(local: dt.datetime) -> tuple[int, int] | None:

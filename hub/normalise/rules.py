@@ -10,7 +10,7 @@ from hub.forces import Feed
 from hub.normalise.alliance import Node
 from hub.normalise.boundary import Boundary
 from hub.normalise.code_tables import Table, load_table
-from hub.normalise.forms import Form
+from hub.normalise.forms import Form, form_of
 from hub.normalise.rule import Made, Options, Problem, Rule, RuleError, Site
 from hub.normalise.transforms import TRANSFORMS
 
@@ -162,7 +162,7 @@ class RuleReader:
 
 def _form(text: Any) -> Form | None:
     try:
-        return Form(text) if isinstance(text, str) else None
+        return form_of(text) if isinstance(text, str) else None
     except ValueError:
         return None
 

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator
 
 from hub.normalise.flags import Flags, Row, Value, as_text, flag
-from hub.normalise.forms import EARLIEST_YEAR, LATEST_YEAR, MOST_DAYS, Form, instants, micros_of
+from hub.normalise.forms import EARLIEST_YEAR, LATEST_YEAR, MOST_DAYS, Form, form_of, instants, micros_of
 from hub.normalise.rule import Made, Options, Site, Transform
 
 Time = dict[str, str | int | None]
@@ -16,13 +16,13 @@ BLANK_TIME: Time = {"local": "", "earliest": None, "latest": None}
 
 
 def _with_clock(form: str) -> str:
-    if not Form(form).has_clock:
+    if not form_of(form).has_clock:
         raise ValueError("a time of day is missing; add %H and %M, or use by = 'date'")
     return form
 
 
 def _without_clock(form: str) -> str:
-    if Form(form).has_clock:
+    if form_of(form).has_clock:
         raise ValueError("only a date is taken here; leave %H, %M and %S out")
     return form
 
@@ -45,7 +45,7 @@ class InstantOptions(Options):
 def local_time(options: LocalTimeOptions, site: Site) -> Made:
     """Compile the reading of a British local time into `local`, `earliest` and `latest`."""
     site.target_has(*BLANK_TIME)
-    column, form = site.column("string"), Form(options.format)
+    column, form = site.column("string"), form_of(options.format)
     days, heads, tails = form.days, form.heads, form.tails
     cut, second_cut, doubtful = form.width, form.head_width, _doubtful(form, site.target.path)
 
@@ -130,7 +130,7 @@ def date_value(column: str, form_text: str, path: str) -> Value:
 
 def read_date(form_text: str, path: str) -> Callable[[str, Flags], str]:
     """Make a function that reads a date text as YYYY-MM-DD; blank and a flag where it is none."""
-    form, known = Form(form_text), dict[str, str]()
+    form, known = form_of(form_text), dict[str, str]()
 
     def read(text: str, flags: Flags) -> str:
         found = known.get(text)

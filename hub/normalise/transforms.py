@@ -11,7 +11,7 @@ from pydantic import Field
 
 from hub.normalise import codes, lists, place, time
 from hub.normalise.flags import Flags, Row, as_text, flag
-from hub.normalise.forms import Form
+from hub.normalise.forms import form_of
 from hub.normalise.rule import Made, Options, Site, Transform
 from hub.normalise.time import DateText
 
@@ -54,7 +54,7 @@ def daily_number(options: DailyNumberOptions, site: Site) -> Made:
     """Compile a number within its day, as people say it: 123 of 12/04/2016."""
     site.target_is("string")
     number, date = site.several(2, "string", "int", "long")
-    form, known, path = Form(options.format), dict[str, str](), site.target.path
+    form, known, path = form_of(options.format), dict[str, str](), site.target.path
 
     def value(row: Row, flags: Flags) -> str:
         n, text = row[number], row[date]
