@@ -164,6 +164,7 @@ def _balance(world: World, verdict: Verdict, made: Counter[str]) -> None:
     """Every row read ends in exactly one place (invariant 5)."""
     tally = _Sums(verdict.unbalanced)
     counts = Query(world.store, world.codec).counts()
+    normalised: Counter[str] = Counter()
     for feed in world.feeds:
         read = Counter(Positions(feed, world.bus, world.codec).counts)
         poisoned = sum(1 for _ in _poison(world, feed.topic))
@@ -173,10 +174,14 @@ def _balance(world: World, verdict: Verdict, made: Counter[str]) -> None:
         ends = ("published", "unchanged", "other_force", "dead_lettered")
         tally.see(f"{feed}: rows read", read["read"] + read["derived"], sum(read[name] for name in ends))
         tally.see(f"{feed}: events published", read["published"], events - poisoned)
-        tally.see(f"{feed}: events normalised", sum(p.normalised + p.dead_lettered for p in passed), events)
+        tally.see(f"{feed}: events passed", sum(p.normalised + p.dead_lettered for p in passed), events)
+        normalised[feed.domain] += sum(p.normalised for p in passed)
     for domain, forces in counts.items():
+        topic = DOMAINS[domain].topic
+        poisoned = sum(1 for _ in _poison(world, topic))
         taken = sum(n["applied"] + n["superseded"] + n["dead_lettered"] for n in forces.values())
-        tally.see(f"{domain}: records taken in", taken, made[domain])
+        tally.see(f"{topic}: records normalised", normalised[domain], made[domain] - poisoned)
+        tally.see(f"{topic}: records taken in", taken, made[domain])
 
 
 @dataclass(slots=True)
