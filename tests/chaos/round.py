@@ -27,7 +27,7 @@ def play(
         if world.start():
             told = Faults(world).run(faults)
         else:
-            told = Told(problems=[f"nothing was visible within {PATIENCE_SECONDS} s"])
+            told = Told(problems=world.ended() or [f"nothing was visible within {PATIENCE_SECONDS} s"])
         outcome = Outcome(world.kind, store[0], told, judge(world))
     listed = [f"{question}: {each}" for question, found in outcome.problems().items() for each in found]
     (folder / "problems.txt").write_text("\n".join([f"seed {seed}", *listed]) + "\n", "utf-8")

@@ -61,8 +61,7 @@ def _drain(world: World) -> list[str]:
     instant = time.time_ns() // 1000
     deadline = time.monotonic() + PATIENCE_SECONDS
     while behind := world.behind(instant):
-        codes = {stage.name: stage.ended() for stage in world.stages}
-        ended = [f"{name} ended with {code}" for name, code in codes.items() if code is not None]
+        ended = world.ended()
         if ended or time.monotonic() > deadline:
             return ended or [f"{feed} was not complete within {PATIENCE_SECONDS} s" for feed in behind]
         time.sleep(0.05)

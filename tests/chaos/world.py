@@ -86,11 +86,20 @@ class World:
         self._chores.start()
         deadline = time.monotonic() + PATIENCE_SECONDS
         while not self.watch.anything(self.legacy.forces):
-            if time.monotonic() > deadline:
+            if time.monotonic() > deadline or self.ended():
                 return False
             time.sleep(0.05)
             self.watch.look()
         return True
+
+    def ended(self) -> list[str]:
+        """The stages that have ended by themselves."""
+        codes = [(stage, stage.ended()) for stage in self.stages]
+        return [
+            f"{stage.name} ended by itself with {code}; see {stage.log}"
+            for stage, code in codes
+            if code is not None
+        ]
 
     def still(self) -> None:
         """Have the legacy systems hand over all they hold, and change nothing more."""
