@@ -113,10 +113,18 @@ class EmbeddedBus:
     def reset_group(self, group: str, offsets: Mapping[TopicPartition, Offset]) -> None:
         rows = [(group, self._topics.id(tp), o.offset, o.metadata) for tp, o in offsets.items()]
         lock = member_lock(self._folder, group)
+
+        def write(connection: sqlite3.Connection) -> None:
+            write_offsets(connection, rows)
+            # Else a member that left could still commit a transaction over what was set.
+            connection.execute(
+                "UPDATE members SET generation = generation + 1 WHERE consumer_group = ?", (group,)
+            )
+
         try:
             if not lock.try_take():
                 raise FatalError(f"group '{group}' has a member ({lock.read()}); stop it first.")
-            self._commits.run(lambda connection: write_offsets(connection, rows))
+            self._commits.run(write)
         finally:
             lock.close()
 
