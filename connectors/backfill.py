@@ -78,6 +78,8 @@ class Backfiller:
             if kept is not None and not kept.over:
                 publisher.put(BACKFILL, kept.ended("cancelled").as_value(), at)
             return
+        if kept is not None and kept.over and kept.id == wish.value.get("id"):
+            return  # it is fulfilled, and the wish is seen to be withdrawn with the next look
         run = self._run
         if run is None:
             run = self._run = self._begin(publisher, wish, kept, at)

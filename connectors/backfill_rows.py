@@ -1,13 +1,14 @@
 """Which rows a backfill wants: by key, or by when they were changed or created."""
 
 import datetime as dt
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from connectors.messages import id_prefix
 from connectors.source import Position, Refused, Row
 from connectors.sources.sql_rows import LONDON
 from connectors.sources.sql_settings import sql_settings
+from connectors.sources.stated import columns
 from hub.backfill import Backfill
 from hub.domains import DOMAINS
 from hub.errors import BadRecordError
@@ -52,10 +53,11 @@ def created_by(feed: Feed) -> Callable[[Row], int | None]:
 
     mapper, sort = compile_mapping(feed), DOMAINS[feed.domain].sort
     prefix = id_prefix(feed)
+    nulls = dict.fromkeys(column.field for column in columns(feed))
 
     def created(row: Row) -> int | None:
         try:
-            at = sort(mapper(_envelope(feed, prefix, row), feed.topic, 0, 0))
+            at = sort(mapper(_envelope(feed, prefix, row, nulls), feed.topic, 0, 0))
         except BadRecordError:
             return None
         return None if at == _UNKNOWN else at
@@ -76,7 +78,7 @@ def first_position(feed: Feed, asked: Backfill) -> Position:
     return {"watermark": local.replace(tzinfo=None, microsecond=0).isoformat(" ")}
 
 
-def _envelope(feed: Feed, prefix: str, row: Row) -> dict[str, Any]:
+def _envelope(feed: Feed, prefix: str, row: Row, nulls: Mapping[str, None]) -> dict[str, Any]:
     return {
         "record_id": f"{prefix}{row.key}",
         "system": feed.system,
@@ -88,5 +90,5 @@ def _envelope(feed: Feed, prefix: str, row: Row) -> dict[str, Any]:
         "source_position": row.place,
         "content_hash": bytes(16),
         "absent": row.absent,
-        "row": row.values,
+        "row": {**nulls, **row.values},
     }

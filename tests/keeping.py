@@ -67,7 +67,7 @@ class Kept:
     def __init__(self, bench, feed, played, **more):
         self.stop = threading.Event()
         self.error = None
-        self.told = []
+        self.told: list[tuple[str, str]] = []
         more = {"tell": lambda state, error: self.told.append((str(state), error))} | more
         self._keeper = Keeper(feed, played.source, bench.bus, bench.codec, bench.metrics, **more)
         self._thread = threading.Thread(target=self._run)
