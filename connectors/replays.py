@@ -25,13 +25,13 @@ from connectors.sources.sql_settings import SqlSettings, sql_settings
 from connectors.sources.stated import columns
 from hub.bus.contract import Bus
 from hub.control import REPLAY, Control, Wish
-from hub.dead_letters.contents import ParsedRow
 from hub.dead_letters.rows import (
     FAILED,
     PUBLISHED,
     STALE,
     UNCHANGED,
     Answer,
+    ParsedRow,
     answer_of,
     answered,
     asked_value,

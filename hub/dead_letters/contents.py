@@ -4,31 +4,18 @@ import base64
 import json
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import unquote
 
 from hub.dead_letters.book import Letter
 from hub.dead_letters.mask import Mask
+from hub.dead_letters.rows import ParsedRow, ParseRow
 from hub.domains import DOMAINS
 from hub.errors import BadRecordError
 from hub.forces import SCHEMAS, Feed
 from hub.normalise.boundary import Boundary
 from hub.normalise.mapping import Mapper, compile_mapping
 from hub.schema.codec import Codec
-
-
-class ParsedRow(NamedTuple):
-    """A row as its source's own parser reads it; `values` under the names of the force's schema."""
-
-    key: str | None
-    values: Mapping[str, Any]
-    version: int | None
-    removed: bool
-
-
-ParseRow = Callable[[Feed, Mapping[str, Any], bytes, bool], ParsedRow]
-"""Reads the row of a letter of stage read: feed, letter, its bytes, and whether these are edited
-columns as JSON in place of the original. `BadRecordError` where it cannot be read."""
 
 Decoded = dict[str, Any]
 

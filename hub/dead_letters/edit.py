@@ -2,7 +2,7 @@
 
 import datetime as dt
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from hub.dead_letters.book import Letter
@@ -64,7 +64,9 @@ class Editor:
     def _row(self, letter: Letter, values: Mapping[str, Any]) -> bytes:
         if unknown := sorted(values.keys() - self._contents.columns.keys()):
             raise BadQueryError(f"'{unknown[0]}' is no column of {self._contents.feed}.")
-        value = json.dumps(dict(values)).encode()
+        schema = self._codec.registry.newest(f"{self._contents.feed.topic}-value").schema
+        row = next(field["type"] for field in schema["fields"] if field["name"] == "row")
+        value = json.dumps(_restored(row, values, _named(schema))).encode()
         key = refuse_misfit(self._contents.feed, self._codec, self._contents.row(letter, value, edited=True))
         known = letter.about["record_id"]
         if known is not None and id_of(self._contents.feed, key) != known:
@@ -132,19 +134,32 @@ def _named(schema: Any) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for part in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ():
         found |= _named(part)
-    if isinstance(schema, dict) and schema.get("type") in {"record", "enum", "fixed"}:
+    if isinstance(schema, dict) and schema.get("type") in ("record", "enum", "fixed"):
         found[schema["name"]] = schema
     return found
 
 
 def _plain_restored(kind: Mapping[str, Any], value: Any) -> Any:
+    """What was written on a command line is text, whatever its field holds."""
     if not isinstance(value, str):
         return value
+    read = _instant if kind.get("logicalType") == "timestamp-micros" else _FROM_TEXT.get(kind["type"])
     try:
-        if kind["type"] in {"bytes", "fixed"}:
-            return bytes.fromhex(value)
-        if kind.get("logicalType") == "timestamp-micros":
-            return (dt.datetime.fromisoformat(value) - _EPOCH) // dt.timedelta(microseconds=1)
-    except (ValueError, TypeError):
-        raise BadQueryError(f"'{kind['type']}' values are shown as hex or RFC 3339; write them so.") from None
-    return value
+        return value if read is None else read(value)
+    except (ValueError, TypeError, KeyError):
+        raise BadQueryError(f"A text does not fit a field of type '{kind['type']}'.") from None
+
+
+def _instant(text: str) -> int:
+    return (dt.datetime.fromisoformat(text) - _EPOCH) // dt.timedelta(microseconds=1)
+
+
+_FROM_TEXT: Mapping[str, Callable[[str], Any]] = {
+    "bytes": bytes.fromhex,
+    "fixed": bytes.fromhex,
+    "int": int,
+    "long": int,
+    "float": float,
+    "double": float,
+    "boolean": {"true": True, "false": False}.__getitem__,
+}

@@ -2,44 +2,21 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, NamedTuple
 
 from hub.bus.contract import Headers
 from hub.control import REPLAY
 from hub.dead_letters.book import Letter
 from hub.dead_letters.cases import Case, State
-from hub.dead_letters.contents import Contents, ParsedRow
+from hub.dead_letters.contents import Contents
+from hub.dead_letters.findings import Finding, Verdict
 from hub.dead_letters.newest import Version
-from hub.dead_letters.rows import refuse_misfit, wish_value
+from hub.dead_letters.rows import ParsedRow, refuse_misfit, wish_value
 from hub.domains import DOMAINS
 from hub.errors import BadRecordError, HeldBehindError
 from hub.events import Heading, event_id
 from hub.normalise.step import Step
 from hub.schema.codec import Codec
-
-
-class Verdict(StrEnum):
-    """What a replay comes to for one letter."""
-
-    PASSES = "passes"
-    STALE = "stale"
-    """A newer version of the record, or this very one, is there already."""
-    FAILS = "fails"
-    UNAPPROVED = "unapproved"
-    HELD = "held"
-    """It waits behind another letter, and goes on by itself once that is resolved."""
-    ASKED = "asked"
-    """The connector is asked, and has not answered yet."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What was found of one letter, and why."""
-
-    letter: str
-    verdict: Verdict
-    why: str = ""
 
 
 class Ready(NamedTuple):

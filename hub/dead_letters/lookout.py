@@ -1,12 +1,13 @@
 """Tells which of the records about to be replayed would come too late, and which were passed meanwhile."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from hub.bus.contract import Bus
-from hub.dead_letters.examine import Finding, Ready, Row, Verdict
+from hub.dead_letters.examine import Ready, Row
+from hub.dead_letters.findings import Finding, Verdict
 from hub.dead_letters.newest import Message, Newest, Version
 from hub.dead_letters.rows import newest_events, overtaken
 from hub.forces import Feed
@@ -19,11 +20,11 @@ Made = Ready | Row | Finding
 
 
 class World(NamedTuple):
-    """What is looked at: the bus, the store, and the feeds by force and domain."""
+    """What is looked at: the bus, the store (opened when first asked for), and the feeds."""
 
     bus: Bus
     codec: Codec
-    store: Store
+    store: Callable[[], Store]
     feeds: Mapping[tuple[str, str], Feed]
 
 
@@ -50,7 +51,7 @@ class Lookout:
         self._newest: dict[str, Newest] = {}
         try:
             for domain, ids in records.items():
-                self._newest[domain] = Newest(world.bus, world.codec, world.store, domain, ids)
+                self._newest[domain] = Newest(world.bus, world.codec, world.store(), domain, ids)
             self._events = {
                 feed: newest_events(world.bus, world.codec, world.feeds[feed], wanted)
                 for feed, wanted in keys.items()

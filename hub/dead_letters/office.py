@@ -5,6 +5,7 @@ which it is done.
 """
 
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,7 +14,8 @@ from hub.audit import Entry
 from hub.dead_letters.book import Letter
 from hub.dead_letters.cases import RESOLVED, Act, Case, State
 from hub.dead_letters.edit import Editor
-from hub.dead_letters.examine import Finding, Verdict, is_strict, waits
+from hub.dead_letters.examine import is_strict, waits
+from hub.dead_letters.findings import Finding, Verdict
 from hub.dead_letters.lookout import World
 from hub.dead_letters.reading import Reading
 from hub.dead_letters.replay import Replay, Tell, Who
@@ -22,6 +24,7 @@ from hub.dead_letters.wishes import RowWishes
 from hub.dead_letters.writer import Pen, Writer
 from hub.errors import BadQueryError, NotAllowedError
 
+_LOOK_SECONDS = 0.3
 _UNTOUCHABLE = {
     State.SENT: "It has just been sent; `dlq replay` looks after it first.",
     State.ASKED: "Its connector has been asked to take it in; wait for the answer, or discard it.",
@@ -134,6 +137,29 @@ class Office:
         for letter in letters:
             self.reading.demand(who, OPERATE, letter)
         self._replay.run(letters, Who(who.name, who.force, why), per_second=per_second, stop=stop, tell=tell)
+
+    def answers(self, found: Sequence[Finding], seconds: float, stop: threading.Event) -> list[Finding]:
+        """Wait so long for what connectors were asked; those that answered, with what it came to."""
+        asked = {finding.letter for finding in found if finding.verdict is Verdict.ASKED}
+        deadline = time.monotonic() + seconds
+        said: list[Finding] = []
+        while asked:
+            self.wishes.take_in()
+            with self.writer.lock:
+                done = [each for each in sorted(asked) if self._state(each) is not State.ASKED]
+                said += [self._answered(each) for each in done]
+            asked -= set(done)
+            if time.monotonic() >= deadline or stop.wait(_LOOK_SECONDS):
+                break
+        return said
+
+    def _state(self, letter_id: str) -> State:
+        return self.writer.book.case(letter_id).state
+
+    def _answered(self, letter_id: str) -> Finding:
+        act = self.writer.book.case(letter_id).acts[-1]
+        verdicts = {"replayed": Verdict.PASSES, "stale": Verdict.STALE}
+        return Finding(letter_id, verdicts.get(act.what, Verdict.FAILS), act.why)
 
     def settle(self, *, older_than_seconds: float) -> None:
         """Look after letters that were sent by a process that ended before it could."""

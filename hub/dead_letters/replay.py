@@ -8,7 +8,8 @@ from typing import NamedTuple, TypeGuard
 from hub.audit import Entry
 from hub.dead_letters.book import Letter
 from hub.dead_letters.cases import Act, State
-from hub.dead_letters.examine import Examiner, Finding, Ready, Row, Verdict
+from hub.dead_letters.examine import Examiner, Ready, Row
+from hub.dead_letters.findings import Finding, Verdict
 from hub.dead_letters.lookout import Lookout, Made, World
 from hub.dead_letters.wishes import RowWishes
 from hub.dead_letters.writer import Pen, Writer

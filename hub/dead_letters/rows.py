@@ -5,12 +5,11 @@ here   ◀─  the same entry with its `answer`                ◀─  in the ev
 """
 
 import base64
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from hub.bus.contract import Bus
 from hub.control import REPLAY, Wish
-from hub.dead_letters.contents import ParsedRow
 from hub.domains import DOMAINS
 from hub.errors import BadRecordError
 from hub.events import record_id
@@ -18,6 +17,20 @@ from hub.forces import Feed
 from hub.schema.codec import Codec
 
 PUBLISHED, UNCHANGED, STALE, FAILED = "published", "unchanged", "stale", "failed"
+
+
+class ParsedRow(NamedTuple):
+    """A row as its source's own parser reads it; `values` under the names of the force's schema."""
+
+    key: str | None
+    values: Mapping[str, Any]
+    version: int | None
+    removed: bool
+
+
+ParseRow = Callable[[Feed, Mapping[str, Any], bytes, bool], ParsedRow]
+"""Reads the row of a letter of stage read: feed, letter, its bytes, and whether these are edited
+columns as JSON in place of the original. `BadRecordError` where it cannot be read."""
 
 
 class Answer(NamedTuple):

@@ -1,10 +1,14 @@
 """Which letters are meant: a filter of force, domain, stage, error, time, state and business key."""
 
-from collections.abc import Callable, Iterable
+import datetime as dt
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 
 from hub.dead_letters.book import Letter
 from hub.dead_letters.cases import UNRESOLVED, Case, State
+from hub.errors import BadQueryError
+
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 BusinessKeys = Callable[[Letter], Iterable[str]]
 
@@ -59,3 +63,26 @@ class Search:
             *(a.why for a in case.acts if a.what == "failed"),
         )
         return not wanted or any(wanted in each.casefold() for each in said)
+
+
+def read_states(words: Sequence[str]) -> tuple[State, ...]:
+    """The states asked for: those that wait unless any is named, `all` for every one."""
+    if "all" in words:
+        return tuple(State)
+    known = [str(state) for state in State]
+    if unknown := [word for word in words if word not in known]:
+        raise BadQueryError(f"'{unknown[0]}' is no state of a letter; these are: all, {', '.join(known)}.")
+    return tuple(State(word) for word in words) or UNRESOLVED
+
+
+def read_instant(name: str, text: str) -> int | None:
+    """An instant with its offset, in microseconds UTC; None for no text."""
+    if not text:
+        return None
+    try:
+        instant = dt.datetime.fromisoformat(text)
+    except ValueError:
+        instant = None
+    if instant is None or instant.tzinfo is None:
+        raise BadQueryError(f"'{name}' is an instant such as 2016-11-05T14:30:00Z, with its offset.")
+    return (instant - _EPOCH) // dt.timedelta(microseconds=1)
