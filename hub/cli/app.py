@@ -8,9 +8,11 @@ import typer
 from hub.bus.contract import Bus, TopicSpec
 from hub.cli.connectors import connectors_app
 from hub.cli.demo import demo
+from hub.cli.dlq import dlq_app
 from hub.cli.forces import forces_app
 from hub.cli.options import takes_settings
 from hub.cli.parts import Parts
+from hub.cli.positions import positions_app
 from hub.cli.process import Process, Stage, start_all, start_server
 from hub.cli.reconcile import reconcile
 from hub.cli.removals import removals_app
@@ -112,6 +114,8 @@ app.add_typer(topics_app(_connect), name="topics")
 app.add_typer(forces_app, name="forces")
 app.add_typer(removals_app, name="removals")
 app.add_typer(connectors_app, name="connectors")
+app.add_typer(dlq_app, name="dlq")
+app.add_typer(positions_app, name="positions")
 app.add_typer(schemas_app(lambda settings: Parts(settings).forces), name="schemas")
 
 
