@@ -10,8 +10,8 @@ from hub.control import ConnectorState
 from hub.pulse import Pulse
 
 READ_OUTCOMES = ("read", "derived", "published", "unchanged", "other_force", "dead_lettered")
-NORMALISE_OUTCOMES = ("received", "normalised", "dead_lettered")
-VIEW_OUTCOMES = ("received", "applied", "superseded", "dead_lettered")
+NORMALISE_OUTCOMES = ("received", "normalised", "dead_lettered", "erased")
+VIEW_OUTCOMES = ("received", "applied", "superseded", "dead_lettered", "erased")
 OUTCOMES = {"read": READ_OUTCOMES, "normalise": NORMALISE_OUTCOMES, "view": VIEW_OUTCOMES}
 
 

@@ -87,12 +87,14 @@ def take_accounts(parts: Parts, feeds: Sequence[Feed], count_rows: CountRows, ad
 def _account(
     parts: Parts, feed: Feed, count_rows: CountRows, view: dict[str, int] | None, client: httpx.Client
 ) -> Account:
+    held = [received.value is None for received in parts.bus.read_all(feed.topic)]
+    erasures = sum(held)  # orders, which no connector published
     return Account(
         feed=feed,
         source_rows=count_rows(feed.force, feed.domain),
         read=Positions(feed, parts.bus, parts.codec).counts,
-        in_topic=sum(1 for _ in parts.bus.read_all(feed.topic)),
-        topic_end=sum(parts.bus.end_offsets([feed.topic]).values()),
+        in_topic=len(held) - erasures,
+        topic_end=sum(parts.bus.end_offsets([feed.topic]).values()) - erasures,
         dead_rows=len({*_dead_rows(parts, feed)}),
         mapped=_normalised(parts.bus, feed),
         view=view or dict.fromkeys(("applied", "superseded", "dead_lettered", "visible", "deleted"), 0),

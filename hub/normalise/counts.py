@@ -22,6 +22,7 @@ class Counts:
     dead_lettered: int = 0
     again: int = 0
     counted_to: int = 0
+    erased: int = 0
 
     @property
     def text(self) -> str:
@@ -33,6 +34,7 @@ class Counts:
             self.dead_lettered + outcome.dead_lettered,
             self.again + outcome.again,
             self.counted_to if outcome.next_offset < self.counted_to else 0,
+            self.erased + outcome.erased,
         )
 
 

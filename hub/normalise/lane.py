@@ -29,6 +29,7 @@ class Outcome:
     normalised: int = 0
     dead_lettered: int = 0
     again: int = 0
+    erased: int = 0
     flags: Flags = field(default_factory=list)
 
 
@@ -59,6 +60,8 @@ class Lane:
             outcome.next_offset = received.offset + 1
             if received.offset < counted_to:
                 outcome.again += 1
+            elif event is None:
+                outcome.erased += 1  # an order and no record: it was not published by a connector
             elif sent:
                 outcome.normalised += 1
             else:
@@ -99,7 +102,7 @@ class Lane:
 
     def count(self, outcome: Outcome) -> None:
         """Tell the metrics, once what they tell of is durable."""
-        amounts = {"normalised": outcome.normalised, "dead_lettered": outcome.dead_lettered}
+        amounts = {name: getattr(outcome, name) for name in ("normalised", "dead_lettered", "erased")}
         amounts["received"] = sum(amounts.values()) + outcome.again
         for name, amount in amounts.items():
             self._metrics.records.labels(*self._labels, name).inc(amount)

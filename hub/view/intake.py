@@ -70,7 +70,9 @@ class Intake:
     def _take(self, record: Received, domain: str, group: "_Group") -> None:
         value, key = record.value, record.key
         if value is None and key is not None:
-            group.erase(domain, key)
+            if b"\0" in key:
+                raise BadRecordError("erases a key with a NUL character, which no record has")
+            group.erase(domain, key, self._force(key))
             return
         decoded = self._decoders[record.topic](value)
         record_id = decoded["id"]
@@ -118,6 +120,8 @@ class _Group:
             self.batches.append(batch)
         return batch
 
-    def erase(self, domain: str, key: bytes) -> None:
-        self.batch(domain).erased.append(key.decode("utf-8", "replace"))
+    def erase(self, domain: str, key: bytes, force: str) -> None:
+        batch = self.batch(domain)
+        batch.erased.append(key.decode("utf-8", "replace"))
+        batch.erasures[force] += 1
         del self._open[domain]

@@ -151,7 +151,7 @@ class Query:
         return [Freshness(row.force, row.domain, row.complete_to, row.seen_at) for row in rows]
 
     def counts(self) -> dict[str, dict[str, dict[str, int]]]:
-        """By domain and force: received, applied, superseded, dead_lettered, visible and deleted."""
+        """By domain and force: received, applied, superseded, dead_lettered, erased, visible and deleted."""
         counts: dict[str, dict[str, dict[str, int]]] = {name: {} for name in CURRENT}
         for row in self._all(select(COUNTS)):
             counts.setdefault(row.domain, {}).setdefault(row.force, {})[row.name] = row.n
@@ -159,7 +159,7 @@ class Query:
             live = select(table.c.force, table.c.deleted, func.count().label("n"))
             for row in self._all(live.group_by(table.c.force, table.c.deleted)):
                 counts[name].setdefault(row.force, {})["deleted" if row.deleted else "visible"] = row.n
-        names = ("received", "applied", "superseded", "dead_lettered", "visible", "deleted")
+        names = ("received", "applied", "superseded", "dead_lettered", "erased", "visible", "deleted")
         return {
             domain: {force: {name: n.get(name, 0) for name in names} for force, n in forces.items()}
             for domain, forces in counts.items()

@@ -31,7 +31,8 @@ class Kept(NamedTuple):
 class Batch:
     """Changes of one domain in order, then keys to erase.
 
-    `dead_lettered` counts by force what was set aside. The changes of a batch that is not
+    `dead_lettered` counts by force what was set aside, `erasures` the orders to erase, whether
+    or not there was something. The changes of a batch that is not
     `counted` are replayed: they were counted before the rebuild.
     """
 
@@ -39,6 +40,7 @@ class Batch:
     changes: list[Change] = field(default_factory=list)
     erased: list[str] = field(default_factory=list)
     dead_lettered: Counter[str] = field(default_factory=Counter)
+    erasures: Counter[str] = field(default_factory=Counter)
     counted: bool = True
 
 

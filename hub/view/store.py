@@ -171,12 +171,13 @@ def _apply(session: Session, batch: Batch) -> Plan:
 
 
 def _count(counts: Counter[tuple[str, str, str]], result: Applied, batch: Batch, plan: Plan) -> None:
-    """Every record received ends in exactly one of three places (invariant 5)."""
+    """Everything received ends in exactly one of four places (invariant 5)."""
     domain = batch.domain
     for name, numbers in (
         ("applied", plan.applied),
         ("superseded", plan.superseded),
         ("dead_lettered", batch.dead_lettered),
+        ("erased", batch.erasures),
     ):
         for force, n in numbers.items():
             counts[domain, force, name] += n

@@ -25,9 +25,10 @@ class Tally:
     def applied(self, applied: Applied, batches: Sequence[Batch], now: float) -> None:
         received: Counter[tuple[str, str]] = applied.applied + applied.superseded
         for batch in batches:
-            for force, n in batch.dead_lettered.items() if batch.counted else ():
-                self._count(batch.domain, force, "dead_lettered", n)
-                received[batch.domain, force] += n
+            for name, ended in (("dead_lettered", batch.dead_lettered), ("erased", batch.erasures)):
+                for force, n in ended.items() if batch.counted else ():
+                    self._count(batch.domain, force, name, n)
+                    received[batch.domain, force] += n
         for name, counts in (
             ("applied", applied.applied),
             ("superseded", applied.superseded),

@@ -68,6 +68,7 @@ def test_versions_in_any_order_with_duplicates_leave_the_newest_and_every_one_in
         "applied": applied,
         "superseded": len(changes) - applied,
         "dead_lettered": 0,
+        "erased": 0,
         "visible": len(live),
         "deleted": len(current) - len(live),
     }
