@@ -4,9 +4,11 @@ An error that nobody expected is told by its type and where it arose, never by i
 variables, which may hold a record (invariant 10).
 """
 
+import io
 import logging
 import sys
 import traceback
+from contextlib import suppress
 from typing import Any, Literal
 
 import structlog
@@ -26,7 +28,7 @@ def configure(log_format: Literal["auto", "json", "text"] = "auto") -> None:
     ]
     structlog.configure(
         processors=[*shared, renderer],
-        logger_factory=lambda *_: structlog.WriteLogger(sys.stderr),
+        logger_factory=lambda *_: structlog.WriteLogger(_StandardError()),
         cache_logger_on_first_use=False,
     )
     _adopt_standard_logging(shared, renderer)
@@ -61,7 +63,7 @@ def _adopt_standard_logging(
     shared: list[structlog.types.Processor], renderer: structlog.types.Processor
 ) -> None:
     """Write the libraries' warnings in the same form; their chatter is dropped."""
-    handler = _StandardError()
+    handler = _Handler()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
@@ -74,8 +76,22 @@ def _adopt_standard_logging(
     logging.getLogger("kafka").setLevel(logging.ERROR)
 
 
-class _StandardError(logging.Handler):
-    """Writes to what standard error is now, which may not be what it was at the start."""
+class _StandardError(io.TextIOBase):
+    """What standard error is now, which may not be what it was at the start.
 
+    A line that cannot be written (a full disk, a reader that went away) is lost, and nothing else.
+    """
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            sys.stderr.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            sys.stderr.flush()
+
+
+class _Handler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
-        sys.stderr.write(self.format(record) + "\n")
+        _StandardError().write(self.format(record) + "\n")

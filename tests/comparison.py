@@ -5,11 +5,14 @@ Nothing here knows how a force writes or how it is mapped, only how exact its sy
 
 import datetime as dt
 import math
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from connectors.standins.truth import Place, Truth, TruthIncident, TruthPerson
+from connectors.standins.legacy import LegacySystems
+from connectors.standins.truth import Place, Truth, TruthIncident, TruthPerson, domain_of
 from connectors.standins.vocabulary import NATIONAL
+from hub.view.query import Query
 
 EXACT_TO_SECONDS = {"northamptonshire": 60}
 HOLDS_NO_UPRN = {"northamptonshire"}
@@ -18,6 +21,23 @@ REFERENCES = {
     "northamptonshire": lambda t: f"{t.number} of {t.date:%d/%m/%Y}",
     "nottinghamshire": lambda t: f"NG-{t.date:%Y%m%d}-{t.number:04}",
 }
+
+
+def assert_view_is_true(query: Query, legacy: LegacySystems) -> None:
+    """Compare every record of the view with what is true, and see that there is none besides."""
+    truth = legacy.truth()
+    wrong = {}
+    for identity, record in truth.items():
+        item = query.get(domain_of(record), identity)
+        if item is None and record.deleted:
+            continue  # it came and went between two looks
+        found = ["is not there"] if item is None else differences(record, item.record)
+        if found:
+            wrong[identity] = found
+    assert not wrong, f"{len(wrong)} of {len(truth)} are wrong, such as {dict(list(wrong.items())[:5])}"
+    live = Counter((domain_of(record), record.force) for record in truth.values() if not record.deleted)
+    counts = query.counts()
+    assert {key: counts[key[0]][key[1]]["visible"] for key in live} == live
 
 
 def differences(truth: Truth, record: dict[str, Any]) -> list[str]:

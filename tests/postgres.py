@@ -5,11 +5,13 @@ the end of a pipe from this process, so it is stopped and its folder removed wha
 """
 
 import atexit
+import contextlib
 import functools
 import itertools
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -29,15 +31,40 @@ GUARD = '"$1" -D "$2" -h 127.0.0.1 -p "$3" -k "" & s=$!; cat >/dev/null; kill -Q
 class Postgres:
     """A running server. `url` names a database, which `create` makes and `drop` removes."""
 
-    def __init__(self, port, guard):
+    def __init__(self, port, folder, user):
         self.port = port
-        self._guard = guard
+        self._folder, self._user = folder, user
+        self._guards = []
         self._numbers = itertools.count(1)
 
     @property
     def pid(self):
         """The shell that guards the server; the server is its child."""
-        return self._guard.pid
+        return self._guards[-1].pid
+
+    def start(self):
+        """Return once it answers; after a kill it goes on with the data it had."""
+        command = ["sh", "-c", GUARD, "sh", _program("postgres"), self._folder, str(self.port)]
+        log = Path(self._folder, "log")
+        with log.open("ab") as sink:
+            guard = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=sink,
+                stderr=sink,
+                start_new_session=True,
+                **_as(self._user),
+            )
+        self._guards.append(guard)
+        _wait_until_up(self, log)
+
+    def kill(self):
+        """End it as a power cut would."""
+        server = int(Path(self._folder, "postmaster.pid").read_text().split()[0])
+        children = Path(f"/proc/{server}/task/{server}/children").read_text().split()
+        for pid in (server, *map(int, children)):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     def url(self, database="postgres"):
         return f"postgresql://hub@127.0.0.1:{self.port}/{database}"
@@ -55,8 +82,9 @@ class Postgres:
         self.execute(f"DROP DATABASE {database} WITH (FORCE)")
 
     def stop(self):
-        self._guard.stdin.close()
-        self._guard.wait(30)
+        for guard in reversed(self._guards):
+            guard.stdin.close()
+            guard.wait(30)
 
 
 def start_postgres(*options):
@@ -68,20 +96,13 @@ def start_postgres(*options):
     _run([*initdb, "--locale=C.UTF-8", "--no-sync"], user)
     with Path(folder, "postgresql.auto.conf").open("a") as settings:
         settings.writelines(f"{option.replace('=', ' = ', 1)}\n" for option in options)
-    port = _free_port()
-    log = Path(folder, "log").open("wb")  # noqa: SIM115 - the server writes to it for as long as it runs
-    command = ["sh", "-c", GUARD, "sh", _program("postgres"), folder, str(port)]
-    with log:
-        guard = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True, **_as(user)
-        )
-    server = Postgres(port, guard)
-    _wait_until_up(server, Path(folder, "log"))
+    server = Postgres(_free_port(), folder, user)
+    server.start()
     return server
 
 
 def _wait_until_up(server, log):
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while True:
         try:
             return server.execute("SELECT 1")

@@ -3,7 +3,6 @@
 import datetime as dt
 import re
 import shutil
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -13,9 +12,9 @@ import pytest
 from connectors.standins.busy import Busy
 from connectors.standins.legacy import LegacySystems
 from connectors.standins.mess import Mess
-from connectors.standins.truth import TruthIncident, TruthPerson, domain_of
+from connectors.standins.truth import TruthIncident, TruthPerson
 from hub.forces import load_forces
-from tests.comparison import differences
+from tests.comparison import assert_view_is_true
 from tests.kafka_broker import own_broker
 from tests.legacy import builtin_forces, of
 from tests.trial import Hub, hub_on, wait_until
@@ -24,20 +23,7 @@ FORCES = ("leicestershire", "northamptonshire", "nottinghamshire")
 
 
 def assert_true(hub: Hub) -> None:
-    """Compare every record, and see that there is none besides."""
-    truth = hub.legacy.truth()
-    wrong = {}
-    for identity, record in truth.items():
-        seen = hub.record(domain_of(record), identity)
-        if seen is None and record.deleted:
-            continue  # it came and went between two looks
-        found = ["is not there"] if seen is None else differences(record, seen)
-        if found:
-            wrong[identity] = found
-    assert not wrong, f"{len(wrong)} of {len(truth)} are wrong, such as {dict(list(wrong.items())[:5])}"
-    live = Counter((domain_of(record), record.force) for record in truth.values() if not record.deleted)
-    counts = hub.query.counts()
-    assert {key: counts[key[0]][key[1]]["visible"] for key in live} == live
+    assert_view_is_true(hub.query, hub.legacy)
 
 
 def make_mess(legacy: LegacySystems) -> None:

@@ -1,0 +1,6 @@
+"""Sleeps by `select`, for libfaketime 0.9.10 refuses Python's own way: until an instant of another clock."""
+
+import select
+import time
+
+time.sleep = lambda seconds: select.select((), (), (), seconds)
