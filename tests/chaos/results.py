@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.chaos.faults import Told
+from tests.chaos.places import places, steps_on
 from tests.chaos.verdict import Verdict
 
 ROOT = Path(__file__).parents[2]
@@ -80,7 +81,9 @@ class Results:
             said = ", ".join(f"{head} {sums[name]}" for head, name in zip(heads, names, strict=True))
             half = statistics.median(sums["recoveries"] or [0.0])
             recovered = f"longest recovery {sums['longest']:.1f} s (median {half:.1f} s)"
-            found.append(f"{bus}: {said}, {recovered}; {stores}")
+            marks = [place for place in sums["places"] if ":" in place]
+            at = f"{len(marks)} of {len(places(steps_on(bus)))} marks"
+            found.append(f"{bus}: {said}, {recovered}; killed at {at}; {stores}")
         return found
 
 
