@@ -7,6 +7,8 @@
     ├── BadRecordError       dead letter, and go on with the next record
     │   └── HeldBehindError      nothing is wrong with it: an earlier one of its key waits (strict order)
     ├── BadQueryError        answer who asked: the question is not well put
+    │   ├── NotFoundError        there is no such thing, or they may not know of it
+    │   └── ConflictError        not as it stands now
     ├── NotAllowedError      answer who asked: they hold no role that may      exit 2
     └── FatalError           stop: going on would lose or invent something      exit 1
         ├── FencedError          another process took over this identity
@@ -57,6 +59,14 @@ class HeldBehindError(BadRecordError):
 
 class BadQueryError(HubError):
     """A question to the view is not well put: an unknown filter, a cursor of another list."""
+
+
+class NotFoundError(BadQueryError):
+    """There is no such thing, or who asked may not know that there is."""
+
+
+class ConflictError(BadQueryError):
+    """It cannot be done as things stand now."""
 
 
 class NotAllowedError(HubError):

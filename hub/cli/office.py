@@ -1,6 +1,7 @@
 """Builds the dead-letter office of a process from its parts."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from connectors.replays import parse_row
 from hub.access import Policy
@@ -12,7 +13,9 @@ from hub.dead_letters.lookout import World
 from hub.dead_letters.office import Office
 from hub.dead_letters.reading import Reading
 from hub.dead_letters.writer import Pen, Writer
-from hub.normalise.boundary import Boundary
+
+if TYPE_CHECKING:
+    from hub.normalise.boundary import Boundary
 
 
 def make_office(parts: Parts, audit: Callable[[Entry], None] | None = None) -> Office:
@@ -40,7 +43,7 @@ def _write(pen: Pen, entry: Entry) -> None:
         pen.audit(entry)
 
 
-def _boundary(parts: Parts) -> Boundary | None:
+def _boundary(parts: Parts) -> "Boundary | None":
     """The same as the normaliser's, so that a replayed record is placed as the others are."""
     from hub.normalise.boundary import load_boundary
 

@@ -30,8 +30,10 @@ from hub.schema.registry import load_registry
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
+    from starlette.routing import Route
 
     from hub.normalise.loop import Normaliser
+    from hub.serve.desk import Desk
     from hub.view.loop import View
     from hub.view.store import Store
 
@@ -175,7 +177,25 @@ class Parts:
             sharing=frozenset(name for name, force in self.forces.items() if force.card.shares_restricted),
             stale_after_seconds=settings.stale_after_seconds,
         )
-        return make_app(desk, self.codec.registry, self.metrics, local=tokens is None)
+        letters = self._dead_letters(desk, audit)
+        return make_app(desk, self.codec.registry, self.metrics, local=tokens is None, more=letters)
+
+    def _dead_letters(self, desk: "Desk", audit: AuditLog) -> list["Route"]:
+        """The routes of dead letters, and the thread that looks after those that wait."""
+        from hub.cli.office import make_office
+        from hub.dead_letters.jobs import Jobs
+        from hub.dead_letters.tending import Tending
+        from hub.serve.dead_letters import routes
+
+        settings = self.settings.dead_letters
+        office = make_office(self, audit.write)
+        jobs = Jobs(office)
+        tending = Tending(office, self.metrics, retention_days=settings.retention_days)
+        self._open.callback(office.writer.book.close)
+        self._open.callback(tending.close)
+        self._open.callback(jobs.close)
+        tending.start()
+        return routes(desk, office, jobs, per_second=settings.replay_per_second)
 
     def close(self) -> None:
         self._open.close()

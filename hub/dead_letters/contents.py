@@ -4,7 +4,7 @@ import base64
 import json
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from hub.dead_letters.book import Letter
@@ -13,9 +13,11 @@ from hub.dead_letters.rows import ParsedRow, ParseRow
 from hub.domains import DOMAINS
 from hub.errors import BadRecordError
 from hub.forces import SCHEMAS, Feed
-from hub.normalise.boundary import Boundary
-from hub.normalise.mapping import Mapper, compile_mapping
 from hub.schema.codec import Codec
+
+if TYPE_CHECKING:  # the mapping brings the national grid, which few letters need
+    from hub.normalise.boundary import Boundary
+    from hub.normalise.mapping import Mapper
 
 Decoded = dict[str, Any]
 
@@ -32,7 +34,7 @@ class Contents:
         feed: Feed,
         codec: Codec,
         parse_row: ParseRow,
-        boundary: Callable[[], Boundary | None] = lambda: None,
+        boundary: Callable[[], "Boundary | None"] = lambda: None,
     ) -> None:
         self.feed = feed
         self.domain = DOMAINS[feed.domain]
@@ -46,7 +48,9 @@ class Contents:
         self._event = Mask(json.loads(feed.schema.read_text("utf-8")))
 
     @cached_property
-    def mapper(self) -> Mapper:
+    def mapper(self) -> "Mapper":
+        from hub.normalise.mapping import compile_mapping
+
         return compile_mapping(self.feed, boundary=self._boundary())
 
     def read(self, letter: Letter, value: bytes | None, *, edited: bool = False) -> Decoded:

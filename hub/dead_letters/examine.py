@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hub.bus.contract import Headers
 from hub.control import REPLAY
@@ -15,8 +15,10 @@ from hub.dead_letters.rows import ParsedRow, refuse_misfit, wish_value
 from hub.domains import DOMAINS
 from hub.errors import BadRecordError, HeldBehindError
 from hub.events import Heading, event_id
-from hub.normalise.step import Step
 from hub.schema.codec import Codec
+
+if TYPE_CHECKING:
+    from hub.normalise.step import Step
 
 
 class Ready(NamedTuple):
@@ -103,8 +105,7 @@ class Examiner:
         return Row(letter, case, row, wish_value(letter.about, value, edited=edited))
 
     def _event(self, letter: Letter, case: Case, value: bytes | None, *, edited: bool) -> Ready:
-        about, step = letter.about, self._step or Step(self.contents.mapper, self._codec)
-        self._step = step
+        about, step = letter.about, self._normalising()
         envelope = self.contents.read(letter, value)
         key = envelope["record_id"].encode() if edited or about["key"] is None else about["key"]
         event = _Event(about["topic"], about["partition"], about["offset"], 0, key, value, ())
@@ -112,6 +113,12 @@ class Examiner:
         made = step.make(event, envelope)
         assert made.value is not None
         return _ready(letter, case, record, made.value, made.headers)
+
+    def _normalising(self) -> "Step":
+        from hub.normalise.step import Step
+
+        self._step = self._step or Step(self.contents.mapper, self._codec)
+        return self._step
 
     def _record(self, letter: Letter, case: Case, value: bytes | None, *, edited: bool) -> Ready:
         record = self.contents.read(letter, value)

@@ -22,7 +22,7 @@ from hub.dead_letters.replay import Replay, Tell, Who
 from hub.dead_letters.search import Search
 from hub.dead_letters.wishes import RowWishes
 from hub.dead_letters.writer import Pen, Writer
-from hub.errors import BadQueryError, NotAllowedError
+from hub.errors import BadQueryError, ConflictError, NotAllowedError, NotFoundError
 
 _LOOK_SECONDS = 0.3
 _UNTOUCHABLE = {
@@ -83,7 +83,7 @@ class Office:
         def act(pen: Pen) -> Letter:
             letter, case = self._touchable(letter_id)
             if case.editor is None or case.approved:
-                raise BadQueryError("There is nothing edited that waits for approval.")
+                raise ConflictError("There is nothing edited that waits for approval.")
             if case.editor == who.name:
                 raise NotAllowedError(f"'{who.name}' edited it; another person must approve.")
             done = case.after(State.APPROVED, Act("approved", who.name, pen.now(), why))
@@ -118,10 +118,14 @@ class Office:
 
     def dry_run(self, who: Principal, search: Search) -> list[Finding]:
         """What a replay of the letters meant would come to now: how many pass, how many are stale."""
+        return self._replay.dry_run(self.operated(who, search))
+
+    def operated(self, who: Principal, search: Search) -> list[Letter]:
+        """The letters meant, all of which they must be allowed to operate."""
         letters = self.reading.find(who, search)
         for letter in letters:
             self.reading.demand(who, OPERATE, letter)
-        return self._replay.dry_run(letters)
+        return letters
 
     def replay(
         self,
@@ -194,11 +198,11 @@ class Office:
         """A letter that waits for a person; `BadQueryError` where it does not."""
         letter, case = self.writer.book.get(letter_id), self.writer.book.case(letter_id)
         if letter is None:
-            raise BadQueryError(f"There is no dead letter '{letter_id}'.")
+            raise NotFoundError(f"There is no dead letter '{letter_id}'.")
         if case.state in RESOLVED:
-            raise BadQueryError(f"It is {case.state} already.")
+            raise ConflictError(f"It is {case.state} already.")
         if wrong := _UNTOUCHABLE.get(case.state) or self._held(letter, case):
-            raise BadQueryError(wrong)
+            raise ConflictError(wrong)
         return letter, case
 
     def _undiscardable(self, letter: Letter, case: Case) -> str:

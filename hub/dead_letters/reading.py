@@ -12,7 +12,7 @@ from hub.dead_letters.lookout import World
 from hub.dead_letters.search import Search
 from hub.dead_letters.shown import summary, whole
 from hub.dead_letters.writer import Writer
-from hub.errors import BadQueryError, NotAllowedError
+from hub.errors import BadQueryError, ConflictError, NotAllowedError, NotFoundError
 
 _EXPORTED_AT_ONCE = 200
 
@@ -128,7 +128,7 @@ class Reading:
             self._writer.book.refresh()
             letter = self._writer.book.get(letter_id)
         if letter is None or not self._may_see(who, letter):
-            raise BadQueryError(f"There is no dead letter '{letter_id}', or you may not see it.")
+            raise NotFoundError(f"There is no dead letter '{letter_id}', or you may not see it.")
         return letter
 
     def demand(self, who: Principal, verb: str, letter: Letter) -> None:
@@ -153,7 +153,7 @@ class Reading:
     def contents_of(self, letter: Letter) -> Contents:
         with self._writer.lock:
             if letter.feed not in self._world.feeds:
-                raise BadQueryError(
+                raise ConflictError(
                     f"'{letter.about['force']}' is no configured force; its letters can only be discarded."
                 )
             if letter.feed not in self._contents:

@@ -1,6 +1,7 @@
 """The HTTP server: records, freshness, live changes, schemas, OpenAPI and the page."""
 
 import time
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -39,8 +40,10 @@ LOCAL_HOSTS = ["127.0.0.1", "localhost", "[::1]"]
 """Names under which the local principal is served, so that no web page elsewhere can borrow it."""
 
 
-def make_app(desk: Desk, registry: Registry, metrics: Metrics, *, local: bool) -> Starlette:
-    """Make the server's app; `local` where no tokens are configured."""
+def make_app(
+    desk: Desk, registry: Registry, metrics: Metrics, *, local: bool, more: Sequence[Route] = ()
+) -> Starlette:
+    """Make the server's app; `local` where no tokens are configured, `more` routes before the page's."""
     presenters = {name: Presenter(domain, desk.sharing) for name, domain in DOMAINS.items()}
     records = {name: Records(domain, presenters[name], desk) for name, domain in DOMAINS.items()}
     document = describe(presenters, guarded=not local)
@@ -55,6 +58,7 @@ def make_app(desk: Desk, registry: Registry, metrics: Metrics, *, local: bool) -
         Route("/openapi.json", lambda _: JSONResponse(document)),
         *schema_registry.routes(registry, desk.callers),
         *connectors.routes(desk),
+        *more,
         Mount("/", StaticFiles(directory=Path(str(files("hub.serve"))) / "page", html=True)),
     ]
     middleware = [Middleware(_Observe, metrics=metrics)]

@@ -6,6 +6,7 @@ from typing import Any
 from hub.domains import DOMAINS, Domain
 from hub.serve.ask import parameters
 from hub.serve.openapi_connectors import connector_paths
+from hub.serve.openapi_dead_letters import dead_letter_paths
 from hub.serve.present import Presenter, named_types
 
 PROBLEM = {
@@ -50,6 +51,7 @@ def describe(presenters: dict[str, Presenter], *, guarded: bool) -> dict[str, An
         },
     }
     paths |= connector_paths()
+    paths |= dead_letter_paths()
     schemas: dict[str, Any] = {}
     for domain in DOMAINS.values():
         paths |= _paths(domain)

@@ -19,6 +19,8 @@ TOKENS = {
     "incidents-only": ("", {"*": ["incident_reader"]}),
     "operator": ("", {"*": ["operator"]}),
     "restricted": ("", {"*": ["restricted_reader"]}),
+    "approver": ("", {"*": ["approver"]}),
+    "insider": ("", {"leicestershire": ["operator", "restricted_reader"]}),
 }
 """Test tokens: each is its own name."""
 

@@ -17,8 +17,13 @@ OPERATIONS = [
     "/connectors",
     "/connectors/{name}/status",
     "/connectors/{name}/offsets",
+    "/dead-letters",
+    "/dead-letters/{topic}/{key}",
+    "/dead-letters/replays/{job}",
 ]
 ACTS = {f"/connectors/{{name}}/{act}" for act in ("pause", "resume", "stop", "restart", "backfill")}
+ACTS |= {"/dead-letters/export", "/dead-letters/discards", "/dead-letters/replays"}
+ACTS |= {f"/dead-letters/{{topic}}/{{key}}/{act}" for act in ("edit", "approve")}
 
 
 @pytest.fixture(scope="module")
