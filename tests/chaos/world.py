@@ -61,8 +61,9 @@ class World:
         bus, store = self._urls
         forces = builtin_forces()
         self.feeds: list[Feed] = [feed for force in forces.values() for feed in force.feeds.values()]
+        # So many people that those who go while a connector is down are no mass deletion.
         self.legacy = LegacySystems(
-            self.folder / "legacy", forces, staff_scale=0.02, drop_seconds=0.2, extract_seconds=1.0
+            self.folder / "legacy", forces, staff_scale=0.06, drop_seconds=0.2, extract_seconds=1.0
         )
         stack.callback(self.legacy.close)
         tell_drops_apart(self.legacy)
