@@ -9,13 +9,14 @@ import logging
 import sys
 import traceback
 from contextlib import suppress
-from typing import Any, Literal
+from typing import Any, Literal, TextIO, cast
 
 import structlog
 
 
 def configure(log_format: Literal["auto", "json", "text"] = "auto") -> None:
     """Set up logging for this process, on standard error; called once, by the command line."""
+    standard_error = cast("TextIO", _StandardError())
     text = log_format == "text" or (log_format == "auto" and sys.stderr.isatty())
     renderer: structlog.types.Processor = (
         structlog.dev.ConsoleRenderer() if text else structlog.processors.JSONRenderer()
@@ -28,7 +29,7 @@ def configure(log_format: Literal["auto", "json", "text"] = "auto") -> None:
     ]
     structlog.configure(
         processors=[*shared, renderer],
-        logger_factory=lambda *_: structlog.WriteLogger(_StandardError()),
+        logger_factory=lambda *_: structlog.WriteLogger(standard_error),
         cache_logger_on_first_use=False,
     )
     _adopt_standard_logging(shared, renderer)

@@ -2,7 +2,9 @@
 
 import pytest
 
+from connectors.source import Position
 from connectors.sources import open_source
+from connectors.sources.sql import SqlSource
 from hub.errors import SourceChangedError
 from tests.connecting import INCIDENTS, Bench, Legacy, balanced, key, shape
 
@@ -310,3 +312,28 @@ def test_a_table_whose_key_is_no_key_is_told_before_it_is_read_whole(bench, lega
 
     with pytest.raises(SourceChangedError, match="At least 5 rows have a null in a column of `key`"):
         bench.read_database(bench.feed(), legacy)
+
+
+def test_a_clock_that_is_set_back_leaves_the_table_complete_and_read_again(bench, legacy):
+    """It is set back all the time here, so that no moment is missed."""
+    legacy.incident(7, AT.format(1))
+    now = [2_000_000_000.0]
+
+    def clock():
+        now[0] -= 60
+        return now[0]
+
+    feed = bench.feed(overlap_every_seconds=0.001)
+    source = SqlSource(feed, legacy.url, None, clock=clock)
+    position: Position = {}
+    proved: list[int] = []
+    for _ in range(2000):
+        batch = source.read(position)
+        position = batch.position
+        if batch.complete_to is not None:
+            proved.append(batch.complete_to)
+        if len(proved) == 4:
+            break
+    source.close()
+    assert len(proved) == 4
+    assert proved == sorted(proved, reverse=True)

@@ -277,3 +277,43 @@ def test_a_time_that_had_not_come_does_not_outlive_the_clock_that_was_ahead(stor
     store.keep_freshness([Fresh("a", "incident", 5000)], 5000)
     store.keep_freshness([Fresh("a", "incident", 2000)], 2000)
     assert [f.complete_to for f in query.freshness()] == [2000]
+
+
+@pytest.mark.postgres
+def test_a_view_that_stands_still_in_a_transaction_lets_the_others_go_on(
+    postgres_schema_url, monkeypatch: pytest.MonkeyPatch
+):
+    setting = "SET idle_in_transaction_session_timeout = '200ms'"
+    monkeypatch.setattr("hub.view.postgres.LET_GO_OF_LOCKS", setting)
+    frozen, other = open_store(postgres_schema_url), open_store(postgres_schema_url)
+
+    def stand_still():
+        with frozen._writer.transaction() as session:
+            session.take_numbers(1)  # locked until the end, which does not come
+            put_records(other, "incident", incident("1"))
+
+    with pytest.raises(TransientError):
+        stand_still()
+    put(frozen, batch("incident", incident("2")), partition=OTHER)
+    assert keys(Query(other, JsonCodec()).list_records("incident")) == ["2", "1"]
+    frozen.close()
+    other.close()
+
+
+@pytest.mark.postgres
+def test_a_store_that_another_session_holds_is_told_and_tried_again(
+    postgres_schema_url, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("hub.view.postgres_connect._WAIT_NO_LONGER", ("SET lock_timeout = '100ms'",))
+    store, somebody = open_store(postgres_schema_url), create_engine(_with_psycopg(postgres_schema_url))
+    with somebody.begin() as connection:
+        connection.execute(text("LOCK TABLE kept_offsets IN ACCESS EXCLUSIVE MODE"))
+        with pytest.raises(TransientError, match="held by another session"):
+            put_records(store, "incident", incident("1"))
+    put_records(store, "incident", incident("1"))
+    somebody.dispose()
+    store.close()
+
+
+def _with_psycopg(url):
+    return url.replace("postgresql:", "postgresql+psycopg:")

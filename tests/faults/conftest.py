@@ -9,7 +9,7 @@ from tests.faults.world import World
 @pytest.fixture
 def network():
     """Make networks that can be cut, to ports of this machine."""
-    made = []
+    made: list[Network] = []
 
     def make(port):
         made.append(Network(port))
@@ -23,7 +23,7 @@ def network():
 @pytest.fixture
 def world(tmp_path):
     """Make worlds in this test's folder."""
-    made = []
+    made: list[World] = []
 
     def make(**more):
         made.append(World(tmp_path / f"world-{len(made) + 1}", **more))

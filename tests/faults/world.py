@@ -108,7 +108,8 @@ class World:
 
     def _assert_in_order(self, bus, topic):
         """Each version of a record came once, after all older ones."""
-        decode, newest = self._codec.decoder(topic), {}
+        decode = self._codec.decoder(topic)
+        newest: dict[bytes | None, tuple[int, int]] = {}
         for received in bus.read_all(topic):
             record = decode(received.value)
             version = (record["source_version"], record.get("mapping_version", 0))

@@ -3,10 +3,17 @@
 import signal
 import subprocess
 import sys
+import threading
+import uuid
 
 import pytest
 
 from deploy.kafka.broker import BrokerError, free_port, java, listens
+from hub.bus import open_bus
+from hub.bus.contract import TopicSpec
+from hub.bus.kafka_admin import KafkaAdmin
+from hub.bus.kafka_url import parse_kafka_url
+from hub.errors import TransientError
 from tests import kafka_broker
 from tests.needs import missing
 from tests.real.kafka_member import wait
@@ -59,3 +66,42 @@ def test_ctrl_c_ends_it_in_order_and_a_second_one_on_the_port_is_refused(started
 def test_a_broker_that_runs_already_is_taken_first(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("HUB_TEST_KAFKA", "broker.example.org:9092")
     assert kafka_broker.broker.__wrapped__() == "broker.example.org:9092"
+
+
+def test_a_question_that_waits_long_holds_up_no_other(kafka_address):
+    admin = KafkaAdmin(parse_kafka_url(f"kafka://{kafka_address}"))
+    answered, asked = threading.Event(), threading.Event()
+
+    def slow(_client):
+        asked.set()
+        return answered.wait(60)
+
+    waits = threading.Thread(target=admin._ask, args=("waiting", slow))
+    waits.start()
+    assert asked.wait(60)
+    assert isinstance(admin.describe_topics(), dict)
+    assert waits.is_alive()
+    answered.set()
+    waits.join()
+    admin.close()
+
+
+def test_a_member_that_is_given_nothing_for_long_says_so(kafka_address, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("hub.bus.kafka_consumer._JOIN_SECONDS", 0)
+    bus = open_bus(f"kafka://{kafka_address}")
+    topic = TopicSpec(f"topic.{uuid.uuid4().hex}", 1, "delete")
+    bus.create_topics([topic])
+    consumer = bus.consumer([topic.name], group=f"group.{uuid.uuid4().hex}", instance="one")
+    with pytest.raises(TransientError, match="has given this member no partitions for"):
+        consumer.poll(timeout_seconds=0, max_records=1)
+
+    def joined():
+        try:
+            consumer.poll(timeout_seconds=0.1, max_records=1)
+        except TransientError:
+            return False
+        return bool(consumer.assignment())
+
+    wait(joined)
+    assert consumer.poll(timeout_seconds=0, max_records=1) == []
+    bus.close()
