@@ -18,11 +18,16 @@ class Stated(BaseModel):
 
 
 class SourceTable(Stated):
-    """What `[source]` states for every kind; the loop reads these."""
+    """What `[source]` states for every kind; the loop reads these, and the normaliser `strict_order`.
+
+    With strict order later events of a key wait while a dead letter of it is not resolved; else
+    newer versions pass.
+    """
 
     max_removed_percent: float = Field(5, ge=0, le=100)
     max_bad_percent: float = Field(50, ge=0, le=100)
     poll_seconds: float = Field(0.1, gt=0)
+    strict_order: bool = False
 
 
 class VersionNumber(Stated):

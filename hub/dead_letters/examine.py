@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from hub.bus.contract import Headers
 from hub.control import REPLAY
 from hub.dead_letters.book import Letter
-from hub.dead_letters.cases import Case, State
+from hub.dead_letters.cases import Case
 from hub.dead_letters.contents import Contents
 from hub.dead_letters.findings import Finding, Verdict
+from hub.dead_letters.holds import is_strict, waits
 from hub.dead_letters.newest import Version
 from hub.dead_letters.rows import ParsedRow, refuse_misfit, wish_value
 from hub.domains import DOMAINS
-from hub.errors import BadRecordError, HeldBehindError
+from hub.errors import BadRecordError
 from hub.events import Heading, event_id
 from hub.schema.codec import Codec
 
@@ -132,16 +133,6 @@ class Examiner:
         version = record["source_version"], record["mapping_version"]
         headers = heading.of(event_id(record["id"], *version), _time(record), record["id"].encode())
         return _ready(letter, case, record, value, headers)
-
-
-def is_strict(source: Mapping[str, Any]) -> bool:
-    """Whether a source is configured so that later events of a key wait behind its dead letter."""
-    return bool(source.get("strict_order", False))
-
-
-def waits(letter: Letter, case: Case) -> bool:
-    """Whether nothing is wrong with a letter but that an earlier one is not resolved."""
-    return letter.about["error"] == HeldBehindError.__name__ and case.state is State.OPEN
 
 
 def _ready(letter: Letter, case: Case, record: Mapping[str, Any], value: bytes, headers: Headers) -> Ready:

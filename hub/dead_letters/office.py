@@ -14,8 +14,8 @@ from hub.audit import Entry
 from hub.dead_letters.book import Letter
 from hub.dead_letters.cases import RESOLVED, Act, Case, State
 from hub.dead_letters.edit import Editor
-from hub.dead_letters.examine import is_strict, waits
 from hub.dead_letters.findings import Finding, Verdict
+from hub.dead_letters.holds import is_strict, waits
 from hub.dead_letters.lookout import World
 from hub.dead_letters.reading import Reading
 from hub.dead_letters.replay import Replay, Tell, Who

@@ -4,7 +4,7 @@ Kept in the same commit as the offset, so it counts each record once (invariant 
 """
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from hub.bus.contract import Offset
@@ -36,6 +36,10 @@ class Counts:
             self.counted_to if outcome.next_offset < self.counted_to else 0,
             self.erased + outcome.erased,
         )
+
+    def released(self) -> "Counts":
+        """One that had waited as a dead letter was sent on."""
+        return replace(self, normalised=self.normalised + 1, dead_lettered=self.dead_lettered - 1)
 
 
 def read_counts(kept: Offset | None) -> Counts:

@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 
 from hub.bus.contract import Bus, Producer, Received
 from hub.dead_letters import dead_letter, dead_letter_key, dead_letter_topic, letter_headers
-from hub.errors import BadRecordError
+from hub.dead_letters.holds import Holds
+from hub.errors import BadRecordError, HeldBehindError
 from hub.kill_points import reached
 from hub.metrics import Metrics
 from hub.normalise.flags import Flags
 from hub.normalise.mapping import Envelope, Mapper
-from hub.normalise.step import Step
+from hub.normalise.step import Made, Step
 from hub.normalise.window import Window
 from hub.schema.codec import Codec
 
@@ -36,8 +37,16 @@ class Outcome:
 class Lane:
     """Sends what becomes of one feed's events."""
 
-    def __init__(self, mapper: Mapper, codec: Codec, metrics: Metrics, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        mapper: Mapper,
+        codec: Codec,
+        metrics: Metrics,
+        clock: Callable[[], float],
+        holds: Holds | None = None,
+    ) -> None:
         self.feed = mapper.feed
+        self._holds = holds
         self._mapper, self._metrics, self._clock = mapper, metrics, clock
         self._step = Step(mapper, codec)
         self._dead_letters = dead_letter_topic(mapper.feed.topic)
@@ -84,11 +93,22 @@ class Lane:
         try:
             if isinstance(event, BadRecordError):
                 raise event
+            if self._holds is not None and event is not None:
+                self._refuse_held(self._holds.behind(received, event))
             made = self._step.make(received, event)
         except BadRecordError as error:
             self._bury(producer, received, error)
             return False
         self._window.good()
+        self._send(producer, received, made)
+        flags += made.flags
+        return True
+
+    def release(self, producer: Producer, received: Received) -> None:
+        """Send an event that waited behind a dead letter. `BadRecordError` where it is bad itself."""
+        self._send(producer, received, self._step.make(received, self._step.read(received)))
+
+    def _send(self, producer: Producer, received: Received, made: Made) -> None:
         producer.send(
             self._step.topic,
             received.key,
@@ -97,8 +117,14 @@ class Lane:
             partition=received.partition if self._keeps_partition else None,
             timestamp=received.timestamp,
         )
-        flags += made.flags
-        return True
+
+    @staticmethod
+    def _refuse_held(letter: str | None) -> None:
+        if letter is not None:
+            raise HeldBehindError(
+                f"It waits behind dead letter {letter} of the same record, since its source is configured "
+                "with strict_order; it goes on by itself once that is replayed or discarded."
+            )
 
     def count(self, outcome: Outcome) -> None:
         """Tell the metrics, once what they tell of is durable."""
@@ -119,7 +145,10 @@ class Lane:
         self._metrics.stopped.labels(*self._labels).set(value)
 
     def _bury(self, producer: Producer, received: Received, error: BadRecordError) -> None:
-        self._window.bad(str(error))
+        if not isinstance(error, HeldBehindError):
+            self._window.bad(str(error))
+        if self._holds is not None:
+            self._holds.note(STAGE, received)
         feed, at = self.feed, int(self._clock() * 1_000_000)
         letter = dead_letter(
             STAGE, received, error, at, force=feed.force, domain=feed.domain, system=feed.system

@@ -10,6 +10,7 @@ from operator import attrgetter
 import structlog
 
 from hub.bus.contract import Bus, Consumer, Offset, Producer, Received, TopicPartition
+from hub.dead_letters.holds import Holds, is_strict
 from hub.errors import ConfigurationError, HubError, SourceChangedError, TransientError
 from hub.forces import Force
 from hub.kill_points import reached
@@ -18,6 +19,7 @@ from hub.normalise.boundary import Boundary
 from hub.normalise.counts import Counts, read_counts
 from hub.normalise.lane import STAGE, Lane, Outcome
 from hub.normalise.mapping import compile_mappings
+from hub.normalise.release import Release
 from hub.normalise.versions import publish_versions
 from hub.retry import until_stopped
 from hub.schema.codec import Codec
@@ -56,7 +58,13 @@ class Normaliser:
         self._bus, self._codec, self._metrics, self._clock = bus, codec, metrics, clock
         self._instance = instance
         self._mappers = compile_mappings(forces.values(), boundary=boundary)
-        self._lanes = {topic: Lane(mapper, codec, metrics, clock) for topic, mapper in self._mappers.items()}
+        strict = [mapper.feed for mapper in self._mappers.values() if is_strict(mapper.feed.source)]
+        holds = Holds(bus, codec, strict) if strict else None
+        self._release = None if holds is None else Release(holds, codec, clock)
+        self._lanes = {
+            topic: Lane(mapper, codec, metrics, clock, holds if mapper.feed in strict else None)
+            for topic, mapper in self._mappers.items()
+        }
         self._consumer: Consumer | None = None
         self._producer: Producer | None = None
         self._kept: dict[TopicPartition, Offset] = {}
@@ -95,6 +103,10 @@ class Normaliser:
             if records:
                 self._normalise(consumer, producer, records)
             if time.monotonic() >= self._next_tick and self._consumer is not None:
+                if self._release is not None:
+                    self._counts |= self._release.send(
+                        consumer, producer, self._lanes, self._kept, self._counts
+                    )
                 self._tick(consumer)
         except TransientError:
             # The next turn joins anew and goes on from what was committed.
@@ -103,6 +115,8 @@ class Normaliser:
 
     def _normalise(self, consumer: Consumer, producer: Producer, records: list[Received]) -> None:
         reached(5, "normalise.events:before")
+        if self._release is not None and not self._release.holds.topics.isdisjoint(r.topic for r in records):
+            self._release.holds.look()
         producer.begin()
         kept: dict[TopicPartition, Offset] = {}
         counts = dict(self._counts)
@@ -160,6 +174,8 @@ class Normaliser:
             producer.close()
         if consumer is not None:
             consumer.close()
+        if self._release is not None:
+            self._release.holds.close()
 
     def _on_assigned(self, consumer: Consumer, partitions: frozenset[TopicPartition]) -> None:
         kept = consumer.committed(sorted(partitions))
