@@ -8,8 +8,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.soak.place import BUSES, STORES
-from tests.soak.soak import Plan, soak
+from tests.soak.backlog import stages
+from tests.soak.place import BUSES, STORES, place
+from tests.soak.soak import Plan, soak, tell
 
 
 def main() -> int:
@@ -20,11 +21,19 @@ def main() -> int:
     parser.add_argument("--store", choices=STORES, default="sqlite")
     parser.add_argument("--every", type=float, default=5, help="seconds between samples")
     parser.add_argument("--out", type=Path, default=Path("soak"), help="folder for the report")
+    parser.add_argument(
+        "--backlog", type=int, help="instead: the memory of each stage with so many records before it"
+    )
     given = parser.parse_args()
     plan = Plan(given.minutes * 60, given.rate, given.bus, given.store, given.every)
     given.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="hub-soak-") as folder:
-        return 0 if soak(plan, Path(folder), given.out) else 1
+        if given.backlog is None:
+            passed = soak(plan, Path(folder), given.out)
+        else:
+            with place(given.bus, given.store, Path(folder)) as where:
+                passed = tell(stages(where, Path(folder), given.backlog))
+    return 0 if passed else 1
 
 
 if __name__ == "__main__":

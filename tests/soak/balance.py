@@ -1,6 +1,8 @@
 """At the end of a soak: everything is visible, the view says what is true, and the counts balance."""
 
 import sqlite3
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -56,6 +58,14 @@ def untrue(parts: Parts, folder: Path) -> list[str]:
         if counts[domain][force]["visible"] != count
     ]
     return wrong if len(wrong) <= _MOST_TOLD else [*wrong[:_MOST_TOLD], f"and {len(wrong) - _MOST_TOLD} more"]
+
+
+def reconcile(options: list[str]) -> tuple[int, str]:
+    """Exit code and first line of each feed of `alliance-hub reconcile`."""
+    command = [str(Path(sys.executable).parent / "alliance-hub"), "reconcile", *options]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    lines = [line for line in done.stdout.splitlines() if not line.startswith(" ")]
+    return done.returncode, "; ".join(lines) or done.stderr[-1000:]
 
 
 def _truths(file: Path) -> Iterator[tuple[str, str, Truth]]:

@@ -5,24 +5,33 @@ import itertools
 import json
 import operator
 import platform
+import sqlite3
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import httpx
+
 from connectors.standins.busy import give_past
 from connectors.standins.legacy import LegacySystems
 from hub.cli.parts import Parts
 from hub.config import load_settings
-from tests.soak.balance import catch_up, unbalanced, untrue
+from hub.errors import HubError
+from tests.soak.balance import catch_up, reconcile, unbalanced, untrue
 from tests.soak.chart import draw
 from tests.soak.load import Steady
 from tests.soak.place import Place, place
 from tests.soak.running import Reader, Running, commands, write_settings
 from tests.soak.sampling import PUBLISHED, Sample, Sampler
-from tests.soak.verdict import Verdict, bounds, judge
+from tests.soak.verdict import Check, Verdict, bounds, judge
 
 _EXTRACT_SECONDS = 10.0
+_TELL_SECONDS = 60
+_SWITCH_SECONDS = 0.0005
+"""The load gives up the interpreter's lock with each row, and must not wait long to have it back."""
+
 _ENOUGH = 0.95
 """The share of the rate asked for that must have come: what is under way at the end is not counted."""
 
@@ -48,33 +57,30 @@ class Plan:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that must hold, and what was seen."""
-
-    name: str
-    passed: bool
-    seen: str
-
-
 def soak(plan: Plan, folder: Path, out: Path) -> bool:
     """Run it, write soak.json and soak.svg into `out`, print the verdicts; whether all passed."""
     say(f"soak: {plan}")
+    sys.setswitchinterval(_SWITCH_SECONDS)
     with contextlib.ExitStack() as stack:
         where = stack.enter_context(place(plan.bus, plan.store, folder))
         parts, legacy = _systems(where, folder, stack)
         options = ["--config", str(folder / "hub.toml"), "--state", str(folder), *where.options]
         running = stack.enter_context(Running(commands(legacy), options, folder))
         catch_up(parts, running)
-        samples = _work(plan, legacy, running, where, stack)
-        checks = _at_rest(parts, legacy, running, folder)
+        sampler = Sampler(running, where)
+        stack.callback(sampler.close)
+        try:
+            _work(plan, legacy, sampler, running.processes[-1].address)
+            checks = _at_rest(parts, legacy, running, folder, options)
+        except (AssertionError, HubError, httpx.HTTPError) as error:  # what was seen until then is told
+            checks = [Check("the soak came to its end", False, f"{type(error).__name__}: {error}")]
         running.stop()
         checks.append(
             Check("every process stopped as told", not any(running.codes.values()), str(running.codes))
         )
-    verdicts = judge(samples, bounds(plan.rate))
-    checks.append(_pace(plan, samples))
-    return _report(plan, samples, verdicts, checks, out)
+    verdicts = judge(sampler.samples, bounds(plan.rate))
+    checks.append(_pace(plan, sampler.samples))
+    return _report(plan, sampler.samples, verdicts, checks, out)
 
 
 def _systems(where: Place, folder: Path, stack: contextlib.ExitStack) -> tuple[Parts, LegacySystems]:
@@ -85,45 +91,44 @@ def _systems(where: Place, folder: Path, stack: contextlib.ExitStack) -> tuple[P
         folder / "legacy", parts.forces, drop_seconds=_EXTRACT_SECONDS / 2, extract_seconds=_EXTRACT_SECONDS
     )
     stack.callback(legacy.close)
+    for file in (folder / "legacy").rglob("*.db"):
+        with contextlib.closing(sqlite3.connect(file)) as database:
+            database.execute("pragma journal_mode=wal")  # a real database's writers wait for no reader
     give_past(legacy)
     write_settings(folder / "hub.toml", legacy)
     parts.topics(create=True)
     return parts, legacy
 
 
-def _work(
-    plan: Plan, legacy: LegacySystems, running: Running, where: Place, stack: contextlib.ExitStack
-) -> Sequence[Sample]:
+def _work(plan: Plan, legacy: LegacySystems, sampler: Sampler, address: str) -> None:
     """Keep the systems busy for as long as planned, and sample meanwhile."""
-    busy, reader = Steady(legacy, rate=plan.rate), Reader(running.processes[-1].address)
-    reader.start()
-    stack.callback(reader.stop)
-    busy.start()
-    stack.callback(busy.stop)
-    sampler = Sampler(running, where, reader)
-    stack.callback(sampler.close)
-    began = time.monotonic()
-    told = began
-    while (now := time.monotonic()) < began + plan.seconds:
-        sample = sampler.take()
-        if now >= told + 60:
-            told = now
-            say(_progress(sample))
-        time.sleep(max(0.0, min(now + plan.every, began + plan.seconds) - time.monotonic()))
-    sampler.take()
-    reader.stop()
-    busy.stop()
+    with contextlib.ExitStack() as stack:
+        busy, sampler.reader = Steady(legacy, rate=plan.rate), Reader(address)
+        for each in (busy, sampler.reader):
+            each.start()
+            stack.callback(each.stop)
+        began = told = time.monotonic()
+        while (now := time.monotonic()) < began + plan.seconds:
+            sample = sampler.take()
+            if now >= told + _TELL_SECONDS:
+                told = now
+                say(_progress(sample))
+            time.sleep(max(0.0, min(now + plan.every, began + plan.seconds) - time.monotonic()))
+        sampler.take()
     say(f"{busy.changes:,} changes made in the legacy systems")
-    return sampler.samples
 
 
-def _at_rest(parts: Parts, legacy: LegacySystems, running: Running, folder: Path) -> list[Check]:
+def _at_rest(
+    parts: Parts, legacy: LegacySystems, running: Running, folder: Path, options: list[str]
+) -> list[Check]:
     """Once nothing new comes, see that all of it is there and true."""
     say("the legacy systems are still; waiting until all is visible")
     took = catch_up(parts, running)
     wrong = untrue(parts, folder / "legacy")
     failing = unbalanced(parts, legacy, running.processes[-1].address)
+    code, told = reconcile(options)
     return [
+        Check("the systems and the view are the same", code == 0, told),
         Check("all became visible", True, f"{took:.1f} s after the last change"),
         Check("the view says what is true", not wrong, "; ".join(wrong) or "every field of every record"),
         Check("the counts balance", not failing, "; ".join(failing) or "every equation"),
@@ -157,12 +162,17 @@ def _report(
     }
     (out / "soak.json").write_text(json.dumps(told, indent=1) + "\n", "utf-8")
     (out / "soak.svg").write_text(draw(samples, f"Soak of {told['at']}: {plan}", _NOTES), "utf-8")
-    for each in results:
-        say(f"{'passed' if each.passed else 'FAILED'}  {each.name}: {each.seen}")
     for line in told["shown"]:
         say(f"shown   {line}")
-    failed = sum(not each.passed for each in results)
     say(f"{out / 'soak.json'}, {out / 'soak.svg'}")
+    return tell(results)
+
+
+def tell(results: Sequence[Check]) -> bool:
+    """Print each result, and last how many there were; whether all passed."""
+    for each in results:
+        say(f"{'passed' if each.passed else 'FAILED'}  {each.name}: {each.seen}")
+    failed = sum(not each.passed for each in results)
     say(f"{len(results) - failed} passed, {failed} failed")
     return failed == 0
 

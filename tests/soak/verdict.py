@@ -15,8 +15,20 @@ from tests.soak.sampling import Sample
 LEAST_SECONDS = 600
 """Of a shorter run nothing is said but whether it went over a limit: its caches are still filling."""
 
+MOST_MEGABYTES = 250
+"""What a process may take at most, whatever there is to do."""
+
 _MOST_POINTS = 300
 """Pairs grow with the square; of a longer series the medians of equal parts are taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that must hold, and what was seen."""
+
+    name: str
+    passed: bool
+    seen: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +73,7 @@ class Verdict:
 def bounds(rate: float) -> dict[str, Bound]:
     """What is judged. All else is shown, and grows as it must: the files with what they hold."""
     return {
-        "memory, MB": Bound(10, most=250),
+        "memory, MB": Bound(10, most=MOST_MEGABYTES),
         "memory of its own, MB": Bound(10),
         "file handles": Bound(2),
         "threads": Bound(1),
