@@ -117,7 +117,7 @@ class Connector:
         except TransientError:
             self._let_go()
             raise
-        self._metrics.moved(*self._labels, self._clock())
+        self._moved()
         return batch is not None and batch.more
 
     def _read(self, producer: Producer, publisher: Publisher) -> Batch:
@@ -181,7 +181,9 @@ class Connector:
 
     def _load(self, producer: Producer) -> Publisher:
         try:
-            return Publisher(self._feed, self._fields, self._bus, self._codec, producer, self._count)
+            return Publisher(
+                self._feed, self._fields, self._bus, self._codec, producer, self._count, self._moved
+            )
         except BadRecordError as error:
             raise FatalError(
                 f"{self._feed}: what it published before cannot be read back, and without it versions would "
@@ -230,6 +232,9 @@ class Connector:
     def _tell_complete_to(self, micros: int | None) -> None:
         if micros is not None:
             self._metrics.complete_to.labels(*self._labels).set(micros / 1_000_000)
+
+    def _moved(self) -> None:
+        self._metrics.moved(*self._labels, self._clock())
 
     def _retried(self, pause_seconds: float) -> None:
         self._metrics.retried(*self._labels, pause_seconds)

@@ -21,6 +21,8 @@ from hub.schema.codec import Codec
 IDLE_SECONDS = 1.0
 """How often, at most, counts and `complete_to` are written while nothing is published."""
 
+_TELL_EVERY = 10_000
+
 
 class Publisher:
     """Reads positions and state behind a producer that has fenced the predecessor before.
@@ -28,7 +30,7 @@ class Publisher:
     What is published becomes visible with the position that is kept after it, or not at all
     (invariant 1). After an error a publisher is of no more use: whether its commit was taken
     is not known, so the next one reads the bus again. `counted` is told what came of the rows
-    once that is committed.
+    once that is committed, and `moves` called while what was published before is read.
     """
 
     def __init__(
@@ -39,6 +41,7 @@ class Publisher:
         codec: Codec,
         producer: Producer,
         counted: Callable[[Mapping[str, int]], None],
+        moves: Callable[[], None] = lambda: None,
     ) -> None:
         self._feed = feed
         self._producer = producer
@@ -53,7 +56,7 @@ class Publisher:
         self.changes = Changes(fields, self.state, by_time=by_time(feed))
         reached(3, "connect.load:before")
         try:
-            self.state.load(_events(feed, bus, codec), _dead_letters(feed, bus))
+            self.state.load(_events(feed, bus, codec, moves), _dead_letters(feed, bus))
         except HubError:
             self.state.close()
             raise
@@ -202,11 +205,18 @@ def by_time(feed: Feed) -> bool:
     return isinstance(version, Mapping) and "time" in version
 
 
-def _events(feed: Feed, bus: Bus, codec: Codec) -> Iterator[tuple[str, Known | None]]:
-    """The newest version of each key; the key alone stands for one that was erased."""
+def _events(
+    feed: Feed, bus: Bus, codec: Codec, moves: Callable[[], None]
+) -> Iterator[tuple[str, Known | None]]:
+    """The newest version of each key; the key alone stands for one that was erased.
+
+    Millions take minutes, so `moves` is called now and then, to tell that from standing still.
+    """
     decode = codec.decoder(feed.topic)
     prefix = len(id_prefix(feed))
-    for received in bus.read_all(feed.topic):
+    for number, received in enumerate(bus.read_all(feed.topic)):
+        if number % _TELL_EVERY == 0:
+            moves()
         if received.value is not None:
             event = decode(received.value)
             yield event["key"], Known(event["source_version"], event["content_hash"], event["deleted"])

@@ -81,8 +81,6 @@ class Process:
             sys.setswitchinterval(_SWITCH_SECONDS)
         for thread in self._threads:
             thread.start()
-        if not stages:
-            self.health.set("serve", State.RUNNING)
         log.info(
             "started",
             address=self.address,
@@ -191,4 +189,7 @@ def start_all(process: Process) -> None:
 
 def start_server(process: Process) -> None:
     """Start the server alone, on the store that a view elsewhere keeps."""
-    process.start({}, app=process.parts.app(), port=SERVE_PORT)
+    from hub.serve.watch import STAGE, StoreWatch
+
+    parts = process.parts
+    process.start({STAGE: StoreWatch(parts.store, parts.metrics)}, app=parts.app(), port=SERVE_PORT)

@@ -20,7 +20,7 @@ def server():
 def test_a_database_that_goes_away_or_stands_still_is_told_and_waited_for(world, network, server):
     line = network(server.port)
     made = world(store=f"postgresql://hub@127.0.0.1:{line.port}/postgres")
-    hub = made.start("up")
+    hub, server_alone = made.start("up"), made.start("serve")
 
     def applied():
         return hub.metric("alliance_hub_records_total", stage="view", outcome="applied")
@@ -29,6 +29,7 @@ def test_a_database_that_goes_away_or_stands_still_is_told_and_waited_for(world,
         before = applied()
         wait_until(lambda: applied() > before, lambda: f"the view goes on: {hub.readiness()} {hub.text}")
         hub.wait_until_ready()
+        server_alone.wait_until_ready()
 
     with made.in_use():
         goes_on()
@@ -36,6 +37,7 @@ def test_a_database_that_goes_away_or_stands_still_is_told_and_waited_for(world,
         hub.wait_until_told("view")
         assert hub.readiness()["trying"] == ["view"]
         assert hub.get("/freshness").status_code == 503
+        server_alone.wait_until_told("serve")
         server.start()
         goes_on()
         line.cut()
@@ -52,5 +54,5 @@ def test_a_database_that_goes_away_or_stands_still_is_told_and_waited_for(world,
             hub.wait_until_told("view")
         goes_on()
     made.catch_up()
-    assert hub.stop() == 0, hub.text
+    assert (hub.stop(), server_alone.stop()) == (0, 0), hub.text
     made.assert_true()
