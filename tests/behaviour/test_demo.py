@@ -222,6 +222,19 @@ def test_what_was_normalised_anew_arrives_once_more():
     assert make_report([again], skipped=[], elapsed_seconds=1)["balanced"]
 
 
+def test_replayed_letters_count_as_normalised_and_what_was_sent_twice_arrives_twice():
+    view = {"applied": 9, "superseded": 2, "dead_lettered": 1, "visible": 7, "deleted": 1}
+    replayed = {"replayed_normalise": 1, "replayed_view": 1, "resent": 0}
+    whole = account(mapped=Counts(8, 2), view=view | {"applied": 8}, replayed=replayed)
+    report = make_report([whole], skipped=[], elapsed_seconds=1)
+    assert report["balanced"] is False  # one more arrived than was sent
+    whole = account(mapped=Counts(9, 1), view=view, replayed=replayed | {"resent": 1})
+    report = make_report([whole], skipped=[], elapsed_seconds=1)
+    assert report["balanced"], report["failing"]
+    assert report["domains"]["incident"]["normalised"] == 10
+    assert report["domains"]["incident"]["dead_lettered"] == 0
+
+
 def test_the_table_shows_every_number_and_fits_a_narrow_terminal():
     console = Console(width=80, record=True, file=io.StringIO())
     console.print(table(make_report([account()], skipped=[], elapsed_seconds=1)))
