@@ -38,17 +38,26 @@ class Intake:
         self._takers = {domain.topic: change_taker(domain) for domain in DOMAINS.values()}
         self._window: deque[tuple[int, int]] = deque()
 
-    def sort(self, received: Sequence[Received], counted_to: Mapping[TopicPartition, int]) -> Sorted:
+    def sort(
+        self,
+        received: Sequence[Received],
+        counted_to: Mapping[TopicPartition, int],
+        kept: Mapping[TopicPartition, int],
+    ) -> Sorted:
         """Decode and group by domain.
 
-        What lies before `counted_to` is replayed and comes first, since in each partition it
-        does. Raises `SourceChangedError` where most of the last hundred are bad (invariant 7).
+        What is delivered once more, before the offset `kept`, is left out: it would take the
+        offset back and be counted again. What lies before `counted_to` is replayed and comes
+        first, since in each partition it does. Raises `SourceChangedError` where most of the last
+        hundred are bad (invariant 7).
         """
         result, bad = Sorted(), list[Dead]()
         replayed, counted = _Group(counted=False), _Group(counted=True)
         reached: dict[TopicPartition, int] = {}
         for record in received:
             partition = TopicPartition(record.topic, record.partition)
+            if record.offset < (reached.get(partition) or kept.get(partition, 0)):
+                continue
             reached[partition] = record.offset + 1
             group = counted if record.offset >= counted_to.get(partition, 0) else replayed
             domain = self._domains[record.topic]

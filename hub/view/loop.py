@@ -143,7 +143,7 @@ class View:
             raise self._astray
         if not received:
             return 0
-        sorted_ = self._intake.sort(received, self._counted_to)
+        sorted_ = self._intake.sort(received, self._counted_to, self._kept)
         self._dead_letters.send(sorted_.dead, int(self._clock() * 1_000_000))
         applied = self._apply(sorted_.batches, sorted_.reached)
         self.taken += len(received)
