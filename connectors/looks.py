@@ -121,11 +121,11 @@ class Looker:
         view_day = None if shown is None else self._day(shown)
         state = (said, seen and (seen["source_version"], seen["mapping_version"]))
         try:
-            wanted = None if said is None else self._mapped(said)
+            wanted = None if said is None or said.gone else self._mapped(said)
         except BadRecordError as error:
             return Look(key, DEAD_LETTERED, None, view_day, str(error), state=state)
         if wanted is None or wanted["deleted"]:
-            kind, reason = _unwanted(wanted, absent_is_gone=absent_is_gone) if shown else (None, "")
+            kind, reason = _unwanted(said, absent_is_gone=absent_is_gone) if shown else (None, "")
             return Look(key, kind, None, view_day, reason, state=state)
         if shown is None:
             reason = "not in the view" if seen is None else "deleted in the view"
@@ -168,9 +168,9 @@ class Looker:
         return datetime.fromtimestamp(instant / 1_000_000, UTC).astimezone(_LONDON).date().isoformat()
 
 
-def _unwanted(wanted: Record | None, *, absent_is_gone: bool) -> tuple[str, str]:
-    """What the view shows although the source says nothing of it, or that it is gone."""
-    if wanted is not None:
+def _unwanted(said: Said | None, *, absent_is_gone: bool) -> tuple[str, str]:
+    """What the view shows although the source says that it is gone, or nothing of it."""
+    if said is not None:
         return EXTRA, "deleted in the source"
     if absent_is_gone:
         return EXTRA, "not in the source"

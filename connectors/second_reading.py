@@ -12,7 +12,7 @@ from typing import NamedTuple
 from connectors.changes import Change, Changes, Dead, as_refused
 from connectors.messages import Messages
 from connectors.publisher import by_time
-from connectors.source import Batch, Position, Source
+from connectors.source import Batch, Position, Refused, Row, Source
 from connectors.sources.stated import columns
 from connectors.state import Known, State
 from hub.dead_letters import dead_letter_topic
@@ -26,7 +26,7 @@ _AT_ONCE = 500
 _REMOVALS_AT_ONCE = 1000
 _TABLES = """
 create table said (
-    key text primary key, event blob, version integer, refused text
+    key text primary key, event blob, version integer, refused text, gone integer not null default 0
 ) without rowid;
 create table looked_at (key text primary key) without rowid;
 create table keyless (sha256 text primary key) without rowid;
@@ -37,13 +37,14 @@ class Said(NamedTuple):
     """What the source says of a key, as the newest event that would be published.
 
     `version` is the source's own, None where it states none. Where no row of the key could be
-    used there is no event but why it was `refused`.
+    used there is no event but why it was `refused`; nor where all that is said of it is that it is `gone`.
     """
 
     key: str
     event: bytes | None
     version: int | None
     refused: str | None
+    gone: int
 
 
 class SecondReading:
@@ -96,9 +97,9 @@ class SecondReading:
             chunk = keys[start : start + _AT_ONCE]
             marks = ",".join("?" * len(chunk))
             rows = self._database.execute(
-                f"select key, event, version, refused from said where key in ({marks})", chunk
+                f"select key, event, version, refused, gone from said where key in ({marks})", chunk
             )
-            found.update((row[0], Said(*row)) for row in rows)
+            found.update((row[0], Said._make(row)) for row in rows)
         return found
 
     def first_look(self, keys: Sequence[str]) -> list[str]:
@@ -111,14 +112,14 @@ class SecondReading:
         last = ""
         while True:
             rows = self._database.execute(
-                "select key, event, version, refused from said where key > ? "
+                "select key, event, version, refused, gone from said where key > ? "
                 "and key not in (select key from looked_at) order by key limit ?",
                 (last, _AT_ONCE),
             ).fetchall()
             if not rows:
                 return
             last = rows[-1][0]
-            yield [Said(*row) for row in rows]
+            yield [Said._make(row) for row in rows]
 
     @property
     def keyless(self) -> int:
@@ -151,6 +152,7 @@ class SecondReading:
         self._database.execute("begin")
         self._note(found.changes)
         self._refuse(found.dead)
+        self._lay_aside(batch.rows)
         if batch.snapshot_ends:
             while removals := self._changes.removals(_REMOVALS_AT_ONCE, "not in the source"):
                 self._note(removals)
@@ -173,11 +175,18 @@ class SecondReading:
             version = None if change.row.version is None else change.known.version
             self._database.execute(
                 "insert into said (key, event, version) values (?, ?, ?) on conflict do update set "
-                "event = excluded.event, version = excluded.version, refused = null",
+                "event = excluded.event, version = excluded.version, refused = null, gone = 0",
                 (change.key, event, version),
             )
             noted[change.key] = change.known
         self._state.put(noted)
+
+    def _lay_aside(self, rows: Sequence[Row | Refused]) -> None:
+        """A deletion of what was never told of is no event, but says what must not be shown."""
+        gone = [(row.key,) for row in rows if isinstance(row, Row) and row.removed and row.key is not None]
+        self._database.executemany(
+            "insert into said (key, gone) values (?, 1) on conflict do update set gone = event is null", gone
+        )
 
     def _refuse(self, dead: Sequence[Dead]) -> None:
         """A refused row takes nothing from what an earlier one of its key said."""
