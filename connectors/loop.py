@@ -160,10 +160,6 @@ class Connector:
 
     def _beside(self, publisher: Publisher, live_since: float | None) -> None:
         """Take in what operators asked to be taken again, a bounded piece after each batch."""
-        if replays := self._orders.replays:
-            from connectors.replays import Replays  # every kind of source comes with it
-
-            Replays(self._feed, self._bus, self._codec).take(publisher, replays, self._now())
         self._backfill.step(publisher, self._orders.backfill, self._now(), live_since=live_since)
         self._replays.take(publisher, self._orders.replays, self._now())
 
