@@ -12,7 +12,7 @@ _OPEN_SECONDS = 5
 """So many seconds of changes are spread over the open incidents of a force, that each change is
 seen by itself: of two between two looks the hub sees the second alone."""
 
-_UNSEEN = 1.06
+_UNSEEN = 1.13
 """Changes for each event: of the people in extracts only the last change before it is seen."""
 
 
