@@ -4,6 +4,7 @@ Writes soak.json and soak.svg. Ends with `N passed, N failed`; the exit code is 
 """
 
 import argparse
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -25,6 +26,7 @@ def main() -> int:
         "--backlog", type=int, help="instead: the memory of each stage with so many records before it"
     )
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # whatever ends it ends what it started
     plan = Plan(given.minutes * 60, given.rate, given.bus, given.store, given.every)
     given.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="hub-soak-") as folder:
