@@ -14,7 +14,7 @@ from kafka.structs import OffsetAndMetadata
 
 from hub.bus.contract import RECORD_LIMIT_BYTES, Offset, TopicPartition, TopicSpec
 from hub.bus.kafka_connect import connect
-from hub.bus.kafka_errors import translate, translated
+from hub.bus.kafka_errors import NOT_READY, translate, translated
 from hub.bus.kafka_url import KafkaAddress
 from hub.errors import ConfigurationError, FatalError, TransientError
 
@@ -163,7 +163,7 @@ class KafkaAdmin:
         coordinator that is slow for one force holds up no other.
         """
         patient = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type(told.RetriableError),
+            retry=tenacity.retry_if_exception_type(NOT_READY),
             wait=tenacity.wait_random_exponential(0.05, max=0.5),
             stop=tenacity.stop_after_delay(_ANSWER_MS / 1000),
             reraise=True,

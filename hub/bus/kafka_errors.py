@@ -35,8 +35,17 @@ _CONFIGURATION = (
     told.InvalidSessionTimeoutError,
     told.PolicyViolationError,
 )
-_TRANSIENT = (
+NOT_READY = (
     told.RetriableError,
+    # A partition without a leader for now: kafka-python looks for a broker by the number -1.
+    told.UnknownBrokerIdError,
+)
+_TRANSIENT = (
+    *NOT_READY,
+    # What came is no Kafka, or was cut short; the connection is made anew.
+    told.KafkaProtocolError,
+    # The broker itself failed at this request.
+    told.UnknownError,
     # The group moved on: poll again, and read on from what is committed.
     told.CommitFailedError,
     told.IllegalGenerationError,
