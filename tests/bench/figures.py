@@ -7,7 +7,10 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """What was measured over `records` and `seconds`; `micros` is CPU time a record, by process."""
+    """What was measured over `records` and `seconds`; `micros` is CPU time a record, by process.
+
+    `percents` is what something costs against the same without it.
+    """
 
     name: str
     records: int
@@ -15,6 +18,7 @@ class Figure:
     micros: dict[str, float] = field(default_factory=dict)
     milliseconds: dict[str, float] = field(default_factory=dict)
     megabytes: dict[str, float] = field(default_factory=dict)
+    percents: dict[str, float] = field(default_factory=dict)
 
     @property
     def rate(self) -> float:
@@ -28,16 +32,18 @@ class Figure:
         parts += [f"{who} {each:.1f} µs" for who, each in self.micros.items()]
         parts += [f"{which} {each:.0f} ms" for which, each in self.milliseconds.items()]
         parts += [f"{who} {each:.0f} MB" for who, each in self.megabytes.items()]
+        parts += [f"{each:.1f} % of {what}" for what, each in self.percents.items()]
         return "; ".join(parts)
 
 
 def table(figures: Sequence[Figure]) -> str:
     """One line a figure."""
-    rows = [("figure", "records", "seconds", "a second", "CPU a record", "latency")]
+    rows = [("figure", "records", "seconds", "a second", "CPU a record", "latency or cost")]
     for figure in figures:
         micros = " + ".join(f"{who} {each:.0f}" for who, each in figure.micros.items())
         whole = f" = {sum(figure.micros.values()):.0f} µs" if figure.micros else ""
-        times = ", ".join(f"{which} {each:.0f} ms" for which, each in figure.milliseconds.items())
+        last = [f"{which} {each:.0f} ms" for which, each in figure.milliseconds.items()]
+        last += [f"{each:.0f} % of {what}" for what, each in figure.percents.items()]
         rows.append(
             (
                 figure.name,
@@ -45,7 +51,7 @@ def table(figures: Sequence[Figure]) -> str:
                 f"{figure.seconds:.1f}",
                 f"{figure.rate:,.0f}",
                 micros + whole,
-                times,
+                ", ".join(last),
             )
         )
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]

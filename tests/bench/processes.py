@@ -1,4 +1,4 @@
-"""The hub's processes, started as a user starts them, and the CPU time and memory they take (Linux)."""
+"""The processes that are measured, and the CPU time and memory they take (Linux)."""
 
 import contextlib
 import os
@@ -12,16 +12,31 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
-@contextlib.contextmanager
-def hub(folder: Path, commands: Mapping[str, list[str]], options: list[str]) -> Iterator[dict[str, int]]:
+def hub(
+    folder: Path, commands: Mapping[str, list[str]], options: list[str]
+) -> contextlib.AbstractContextManager[dict[str, int]]:
     """Run `alliance-hub` once for each of the named commands; gives their process ids."""
-    program = str(Path(sys.executable).parent / "alliance-hub")
+    return started(folder, {name: [program(), *words, *options] for name, words in commands.items()})
+
+
+def program() -> str:
+    return str(Path(sys.executable).parent / "alliance-hub")
+
+
+def module(name: str, *arguments: str) -> list[str]:
+    """The words that run a module of these benchmarks in a process of its own."""
+    return [sys.executable, "-m", f"tests.bench.{name}", *arguments]
+
+
+@contextlib.contextmanager
+def started(folder: Path, commands: Mapping[str, list[str]]) -> Iterator[dict[str, int]]:
+    """Run the named commands, each with a log of its own in `folder`; gives their process ids."""
     running: dict[str, subprocess.Popen[bytes]] = {}
     try:
         for name, words in commands.items():
             log = (folder / f"{name}.log").open("ab")
             with log:
-                running[name] = subprocess.Popen([program, *words, *options], stdout=log, stderr=log)
+                running[name] = subprocess.Popen(words, stdout=log, stderr=log)
         yield {name: process.pid for name, process in running.items()}
     finally:
         for process in running.values():

@@ -61,7 +61,8 @@ def _published(folder: Path) -> Parts:
     parts = Parts(load_settings(state=folder, environ={}).model_copy(update={"sources": sources}))
     parts.topics(create=True)
     stop = threading.Event()
-    connector = threading.Thread(target=parts.connector(parts.feeds(FORCE, "incident")[0]).run, args=(stop,))
+    kept = parts.connector(parts.feeds(FORCE, "incident")[0], tell=lambda _state, _error: None)
+    connector = threading.Thread(target=kept.run, args=(stop,))
     connector.start()
     bus = open_bus(parts.settings.bus_url)
     while sum(1 for _ in bus.read_all("leicestershire.incident.v1")) < _RECORDS:
