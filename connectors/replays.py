@@ -31,6 +31,7 @@ from hub.dead_letters.rows import (
     STALE,
     UNCHANGED,
     Answer,
+    Form,
     ParsedRow,
     answer_of,
     answered,
@@ -78,9 +79,9 @@ class Replays:
             publisher.part(at)
 
     def _parsed(self, wish: Wish) -> ParsedRow | Answer:
-        about, value, edited = asked_value(wish)
+        about, value, form = asked_value(wish)
         try:
-            row = parse_row(self._feed, about, value, edited)
+            row = parse_row(self._feed, about, value, form)
             refuse_misfit(self._feed, self._codec, row)
         except BadRecordError as error:
             return Answer(FAILED, str(error))
@@ -121,19 +122,19 @@ def rows_to_replay(wishes: Iterable[Wish]) -> list[Wish]:
     return [wish for wish in wishes if answer_of(wish) is None]
 
 
-def parse_row(feed: Feed, about: Mapping[str, Any], value: bytes, edited: bool) -> ParsedRow:
+def parse_row(feed: Feed, about: Mapping[str, Any], value: bytes, form: Form) -> ParsedRow:
     """Read a row set aside at stage read: its original bytes, or edited columns as JSON.
 
     `BadRecordError` where it still cannot be read.
     """
     values = _columns_as_json(feed, value)
     if values is not None:
-        return _of_columns(feed, values)
-    if edited:
+        return ParsedRow(None, values, None, False) if form is Form.LOOSE else _of_columns(feed, values)
+    if form is Form.EDITED:
         raise BadRecordError("The edited row is no JSON object of columns.")
     kind = feed.source["kind"]
     if kind == "files":
-        return _of_line(feed, about, value)
+        return _of_line(feed, about, value, form)
     if kind == "feed":
         return _of_item(feed, about, value)
     raise BadRecordError("The original is not the columns of a row.")
@@ -207,8 +208,10 @@ def _version(column: str | None, stated: Any) -> int | None:
         raise BadRecordError(f"Its version, '{column}', is not a whole number.") from None
 
 
-def _of_line(feed: Feed, about: Mapping[str, Any], value: bytes) -> ParsedRow:
+def _of_line(feed: Feed, about: Mapping[str, Any], value: bytes, form: Form) -> ParsedRow:
     settings, asked = files_settings(feed)
+    if form is Form.LOOSE:
+        settings = settings.model_copy(update={"only": None, "version": "observed"})
     names = about.get("columns") or ()
     if not names:
         raise BadRecordError("The names of the line's columns were not kept; give its columns as JSON.")

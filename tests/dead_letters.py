@@ -33,6 +33,30 @@ BILAL = person("bilal", "operator", "approver")
 CARA = person("cara", "operator", "restricted_reader")
 
 
+def office_on(bus, codec, forces, store, clock, *, approval=True):
+    """An office that writes consultations as it writes every other act."""
+    feeds = {(of.force, of.domain): of for force in forces.values() for of in force.feeds.values()}
+    writer = Writer(bus, codec, Book(bus, codec, topics_of(feeds.values())), clock=clock)
+    world = World(bus, codec, lambda: store, feeds)
+
+    def audit(entry):
+        def write(pen):
+            with pen.transaction():
+                pen.audit(entry)
+
+        writer.work(write)
+
+    reading = Reading(
+        world,
+        writer,
+        Policy(),
+        lambda of: Contents(feeds[of], codec, parse_row),
+        audit=audit,
+        approval=approval,
+    )
+    return Office(world, writer, reading)
+
+
 class Letters(Room):
     """A room with a store, a view and an office. Bad events are those whose key is blank."""
 
@@ -46,27 +70,7 @@ class Letters(Room):
         self.office = self.new_office(approval=approval)
 
     def new_office(self, *, approval=True):
-        feeds = {(each.force, each.domain): each for each in self.feeds()}
-        book = Book(self.bus, self.codec, topics_of(feeds.values()))
-        writer = Writer(self.bus, self.codec, book, clock=lambda: self.now)
-        world = World(self.bus, self.codec, lambda: self.store, feeds)
-
-        def audit(entry):
-            def write(pen):
-                with pen.transaction():
-                    pen.audit(entry)
-
-            writer.work(write)
-
-        reading = Reading(
-            world,
-            writer,
-            Policy(),
-            lambda of: Contents(feeds[of], self.codec, parse_row),
-            audit=audit,
-            approval=approval,
-        )
-        return Office(world, writer, reading)
+        return office_on(self.bus, self.codec, self.forces, self.store, lambda: self.now, approval=approval)
 
     def view(self):
         """Apply what is on the alliance topics."""

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 from hub.dead_letters.book import Letter
 from hub.dead_letters.mask import Mask
-from hub.dead_letters.rows import ParsedRow, ParseRow
+from hub.dead_letters.rows import Form, ParsedRow, ParseRow
 from hub.domains import DOMAINS
 from hub.errors import BadRecordError
 from hub.forces import SCHEMAS, Feed
@@ -64,12 +64,21 @@ class Contents:
         """The row of a letter of stage read."""
         if value is None:
             raise BadRecordError("nothing of the row was kept; give its columns with `dlq edit`")
-        return self._parse_row(self.feed, letter.about, value, edited)
+        return self._parse_row(self.feed, letter.about, value, Form.EDITED if edited else Form.ORIGINAL)
 
     def read_or_none(self, letter: Letter, value: bytes | None, *, edited: bool = False) -> Decoded | None:
         """What could be decoded; None where nothing could."""
         try:
             return self.read(letter, value, edited=edited)
+        except BadRecordError:
+            return self._columns_or_none(letter, value)
+
+    def _columns_or_none(self, letter: Letter, value: bytes | None) -> Decoded | None:
+        """The columns of a row, whatever else is wrong with it."""
+        if letter.about["stage"] != "read" or value is None:
+            return None
+        try:
+            return dict(self._parse_row(self.feed, letter.about, value, Form.LOOSE).values)
         except BadRecordError:
             return None
 

@@ -150,6 +150,7 @@ class Office:
         while asked:
             self.wishes.take_in()
             with self.writer.lock:
+                self.writer.book.refresh()
                 done = [each for each in sorted(asked) if self._state(each) is not State.ASKED]
                 said += [self._answered(each) for each in done]
             asked -= set(done)

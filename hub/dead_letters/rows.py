@@ -6,6 +6,7 @@ here   ◀─  the same entry with its `answer`                ◀─  in the ev
 
 import base64
 from collections.abc import Callable, Iterable, Mapping
+from enum import StrEnum
 from typing import Any, NamedTuple
 
 from hub.bus.contract import Bus
@@ -28,9 +29,19 @@ class ParsedRow(NamedTuple):
     removed: bool
 
 
-ParseRow = Callable[[Feed, Mapping[str, Any], bytes, bool], ParsedRow]
-"""Reads the row of a letter of stage read: feed, letter, its bytes, and whether these are edited
-columns as JSON in place of the original. `BadRecordError` where it cannot be read."""
+class Form(StrEnum):
+    """What the bytes of a row are."""
+
+    ORIGINAL = "original"
+    EDITED = "edited"
+    """Columns as JSON, in the original's place."""
+    LOOSE = "loose"
+    """The original, of which only the columns are asked, whatever else is wrong with it."""
+
+
+ParseRow = Callable[[Feed, Mapping[str, Any], bytes, Form], ParsedRow]
+"""Reads the row of a letter of stage read: feed, letter, bytes and their form. `BadRecordError` where
+it cannot be read."""
 
 
 class Answer(NamedTuple):
@@ -46,9 +57,10 @@ def wish_value(about: Mapping[str, Any], value: bytes, *, edited: bool) -> dict[
     return {"value": base64.b64encode(value).decode(), "edited": edited, "about": told}
 
 
-def asked_value(wish: Wish) -> tuple[Mapping[str, Any], bytes, bool]:
-    """A letter, its bytes, and whether these are edited, as `wish_value` had them."""
-    return wish.value["about"], base64.b64decode(wish.value["value"]), wish.value["edited"]
+def asked_value(wish: Wish) -> tuple[Mapping[str, Any], bytes, Form]:
+    """A letter, its bytes and their form, as `wish_value` had them."""
+    form = Form.EDITED if wish.value["edited"] else Form.ORIGINAL
+    return wish.value["about"], base64.b64decode(wish.value["value"]), form
 
 
 def answer_of(wish: Wish) -> Answer | None:
