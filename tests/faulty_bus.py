@@ -5,7 +5,7 @@ here is for several threads.
 """
 
 import itertools
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
@@ -14,9 +14,9 @@ from hub.bus.murmur2 import partition_of
 from hub.errors import ConfigurationError, FencedError, TransientError
 
 Fault = Literal["applied", "dropped", "torn"]
-"""What becomes of a commit that is not answered: all of it, nothing, or its records without its offsets.
+"""What becomes of a commit that is not answered: all of it, nothing, or its records alone.
 
-The last is an aborted batch that becomes visible.
+The last is an aborted batch that becomes visible, without the offsets or positions it was to keep.
 """
 
 OnAssigned = Callable[[Consumer, frozenset[TopicPartition]], None]
@@ -43,8 +43,8 @@ class Message(NamedTuple):
 class FaultyBus:
     """See the contract of the bus.
 
-    `faults` befall the next commits, one each, of the transactional ids (of the groups, where
-    offsets are told outside of a transaction) that begin with the word beside them.
+    Each of `faults` befalls the next commit of a transactional id (of a group, where offsets are
+    told outside of a transaction) that begins with the word beside it.
     """
 
     url = "faulty:///"
@@ -54,15 +54,14 @@ class FaultyBus:
         self.logs: dict[TopicPartition, list[Record]] = defaultdict(list)
         self.ends: dict[TopicPartition, int] = defaultdict(int)
         self.groups: dict[str, dict[TopicPartition, Offset]] = defaultdict(dict)
-        self.faults: deque[tuple[str, Fault]] = deque()
+        self.faults: list[tuple[str, Fault]] = []
         self.epochs: dict[str, int] = defaultdict(int)
         self.members: dict[str, list[FaultyConsumer]] = defaultdict(list)
         self._moments = itertools.count(1_478_000_000_000)
 
     def fault_of(self, who: str) -> Fault | None:
-        if self.faults and who.startswith(self.faults[0][0]):
-            return self.faults.popleft()[1]
-        return None
+        place = next((n for n, (begins, _) in enumerate(self.faults) if who.startswith(begins)), None)
+        return None if place is None else self.faults.pop(place)[1]
 
     def append(self, messages: Sequence[Message]) -> None:
         for partition, key, value, headers, timestamp in messages:
@@ -173,6 +172,8 @@ class FaultyProducer:
         self._check()
         messages, offsets, self._messages, self._offsets = self._messages, self._offsets, [], []
         fault = self._bus.fault_of(self._name)
+        if fault == "torn":
+            messages = [each for each in messages if not each.partition.topic.endswith(".positions.v1")]
         if fault != "dropped":
             self._bus.append(messages)
         if fault in {None, "applied"}:
