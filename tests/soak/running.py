@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Self
 
 from connectors.standins.legacy import LegacySystems
+from deploy.kafka.broker import die_with_parent
 
 START_SECONDS = 120
 _STOP_SECONDS = 60
@@ -26,7 +27,11 @@ class HubProcess:
         environ = os.environ | {"HUB_LOG_FORMAT": "json"}
         with self._log.open("wb") as log:
             self._child = subprocess.Popen(
-                [program, *words, "--port", "0"], stdout=log, stderr=log, env=environ
+                [program, *words, "--port", "0"],
+                stdout=log,
+                stderr=log,
+                env=environ,
+                preexec_fn=die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - one call
             )
         self.pid = self._child.pid
         self.address = ""
