@@ -12,7 +12,6 @@ from hub.config import Settings
 from hub.errors import BadQueryError, ConfigurationError
 from hub.events import iso_micros
 from hub.flow import Status, worst
-from hub.serve.connectors import describe
 
 Domain = Annotated[str | None, typer.Argument(help="One domain; all of the force's unless given.")]
 Json = Annotated[bool, typer.Option("--json", help="As JSON.")]
@@ -30,6 +29,8 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """Show what every connector does, and what was asked of it where that differs."""
+    from hub.serve.connectors import describe  # brings the store's libraries, which no connector needs
+
     parts = Parts(settings)
     statuses = parts.flow.statuses(parts.feeds(force))
     if as_json:
