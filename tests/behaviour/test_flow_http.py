@@ -192,6 +192,33 @@ def test_a_force_whose_system_does_not_answer_delays_no_other(legacy, tmp_path, 
         wait_until(lambda: hub.visible("northamptonshire") == {"first"})
 
 
+def test_a_view_that_stands_still_slows_no_connector_and_catches_up(legacy, tmp_path, monkeypatch):
+    applies = threading.Event()
+    with Hub(tmp_path, legacy) as hub, contextlib.ExitStack() as stack:
+        stack.callback(applies.set)
+        store = hub.process.parts.store
+        apply = store.apply
+
+        def late(batches, moves):
+            applies.wait()
+            return apply(batches, moves)
+
+        monkeypatch.setattr(store, "apply", late)
+        for number in range(20):
+            for force in FORCES:
+                raise_incident(legacy, force, f"incident {number}")
+
+        def published():
+            names = (f"/connectors/{force}.incident/offsets" for force in FORCES)
+            return [hub.ask("GET", name).json()["counts"].get("published", 0) for name in names]
+
+        wait_until(lambda: published() == [20, 20, 20], lambda: f"all is published: {published()}")
+        assert hub.visible("leicestershire") == set()
+        applies.set()
+        for force in FORCES:
+            wait_until(lambda force=force: len(hub.visible(force)) == 20)
+
+
 def test_a_source_that_changed_is_told_everywhere_and_mends_by_itself(legacy, tmp_path):
     raise_incident(legacy, "leicestershire", "first")
     database = legacy.locations()["leicestershire"]["incident"].removeprefix("sqlite:///")

@@ -1,5 +1,7 @@
 """A connector is as operators ask for it, over every restart; one that failed shows why and tries again."""
 
+import threading
+
 import pytest
 
 from connectors import keeper
@@ -275,3 +277,49 @@ def test_what_was_never_committed_is_never_counted(bench, feed):
     assert metrics == bench.counts(feed)
     assert (metrics["read"], metrics["published"]) == (2, 2)
     assert balanced(metrics)
+
+
+class Gate:
+    """A bus whose commits of events wait until it is opened."""
+
+    def __init__(self, bus):
+        self._bus = bus
+        self.open = threading.Event()
+        self.waits = 0
+
+    def __getattr__(self, name):
+        return getattr(self._bus, name)
+
+    def producer(self, name):
+        return _GateProducer(self._bus.producer(name), self)
+
+
+class _GateProducer:
+    def __init__(self, producer, gate):
+        self._producer, self._gate = producer, gate
+        self._sent = 0
+
+    def __getattr__(self, name):
+        return getattr(self._producer, name)
+
+    def send(self, topic, *args, **more):
+        self._sent += ".incident." in topic
+        self._producer.send(topic, *args, **more)
+
+    def commit(self):
+        if self._sent:
+            self._gate.waits += 1
+            self._gate.open.wait(90)
+        self._producer.commit()
+
+
+def test_nothing_is_read_ahead_of_a_bus_that_is_slow(bench, feed):
+    legacy = Played(*(row(number) for number in range(100)))
+    legacy.most = 10
+    bench.bus = gate = Gate(bench.bus)
+    with Kept(bench, feed, legacy) as kept:
+        wait_until(lambda: gate.waits == 1)
+        assert not kept.stop.wait(0.2)
+        assert (legacy.reads, bench.events(feed)) == (1, [])
+        gate.open.set()
+        wait_until(lambda: len(bench.events(feed)) == 100)
