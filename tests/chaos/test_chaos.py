@@ -13,9 +13,8 @@ from tests.chaos.noting import VARIABLE
 from tests.chaos.places import STEPS, places, steps_on
 from tests.chaos.results import Outcome, Results
 from tests.chaos.verdict import Verdict, judge
-from tests.chaos.world import World
+from tests.chaos.world import World, until
 from tests.kafka_broker import own_broker
-from tests.trial import wait_until
 
 ROOT = Path(__file__).parents[2]
 NOTING = [sys.executable, "-m", "tests.chaos.noting"]
@@ -71,9 +70,9 @@ def test_killed_at_random_the_hub_loses_nothing_and_comes_by_every_mark(bus, tmp
         normalisers=2 if kind == "kafka" else 1,
         programs=dict.fromkeys(KINDS, NOTING),
     ) as world:
-        assert world.start()
+        assert world.start(), world.ended()
         told = Faults(world).run(8)
-        wait_until(lambda: not missing(), lambda: f"every mark is passed; left are {missing()}")
+        assert until(lambda: not missing()), f"never passed: {missing()}"
         outcome = Outcome(kind, "sqlite", told, judge(world))
     assert told.count >= 8
     assert outcome.verdict.records_in > 100
@@ -88,11 +87,11 @@ def test_a_hub_that_keeps_an_offset_too_early_is_found_to_have_lost_records(tmp_
         random.Random(1),
         programs={"normalise": FORGETFUL},
     ) as world:
-        assert world.start()
+        assert world.start(), world.ended()
         normaliser = next(stage for stage in world.stages if stage.kind == "normalise")
         normaliser.kill()
         normaliser.start("normalise.commit:before:2")
-        wait_until(lambda: normaliser.ended() is not None, lambda: "the normaliser has killed itself")
+        assert until(lambda: normaliser.ended() is not None)
         normaliser.start()
         verdict = judge(world)
     assert any("is not in the store" in each for each in verdict.lost)

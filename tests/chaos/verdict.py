@@ -17,7 +17,7 @@ from hub.normalise.loop import GROUP
 from hub.view.query import Query
 from hub.view.tables import HISTORY
 from tests.chaos.chores import ALLIANCE, BAD_ROWS, POISON, POISONED
-from tests.chaos.world import PATIENCE_SECONDS, World
+from tests.chaos.world import PATIENCE_SECONDS, World, until
 from tests.comparison import differences
 
 Version = tuple[int, int]
@@ -59,13 +59,9 @@ def judge(world: World) -> Verdict:
 
 def _drain(world: World) -> list[str]:
     instant = time.time_ns() // 1000
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while behind := world.behind(instant):
-        ended = world.ended()
-        if ended or time.monotonic() > deadline:
-            return ended or [f"{feed} was not complete within {PATIENCE_SECONDS} s" for feed in behind]
-        time.sleep(0.05)
-    return []
+    if until(lambda: bool(world.ended()) or not world.behind(instant)):
+        return world.ended()
+    return [f"{feed} was not complete within {PATIENCE_SECONDS} s" for feed in world.behind(instant)]
 
 
 def _events(world: World, verdict: Verdict) -> dict[str, set[int]]:

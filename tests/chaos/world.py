@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
@@ -11,6 +11,7 @@ from connectors.standins.busy import Busy
 from connectors.standins.legacy import LegacySystems
 from hub.bus import open_bus
 from hub.bus.topics import apply, specs
+from hub.domains import DOMAINS
 from hub.forces import Feed
 from hub.schema.codec import Codec
 from hub.schema.registry import load_registry
@@ -24,7 +25,8 @@ PARTITIONS = 3
 RATE = 12.0
 """Changes a second in the legacy systems, the chores left out."""
 
-PATIENCE_SECONDS = 120
+PATIENCE_SECONDS = 300
+"""How long anything may take before it counts as stuck; on a busy machine a start alone takes a minute."""
 
 
 class World:
@@ -85,13 +87,12 @@ class World:
             stage.start()
         self._busy.start()
         self._chores.start()
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while not self.watch.anything(self.legacy.forces):
-            if time.monotonic() > deadline or self.ended():
-                return False
-            time.sleep(0.05)
+
+        def visible() -> bool:
             self.watch.look()
-        return True
+            return self.watch.anything(self.legacy.forces)
+
+        return until(lambda: visible() or bool(self.ended())) and not self.ended()
 
     def ended(self) -> list[str]:
         """The stages that have ended by themselves."""
@@ -111,10 +112,15 @@ class World:
     def bad_rows(self) -> int:
         return self._chores.bad_rows
 
-    def behind(self, instant: int) -> list[str]:
+    def behind(self, instant: int, domains: Sequence[str] = tuple(DOMAINS)) -> list[str]:
         """The feeds whose changes up to this instant are not known to be visible."""
         fresh = {(f.force, f.domain): f.complete_to for f in self.store.fresh()}
-        return [str(feed) for feed in self.feeds if fresh.get((feed.force, feed.domain), 0) < instant]
+        feeds = [feed for feed in self.feeds if feed.domain in domains]
+        return [str(feed) for feed in feeds if fresh.get((feed.force, feed.domain), 0) < instant]
+
+    def shares_work(self, stage: Stage) -> bool:
+        """Whether another process of its kind could be taken for it."""
+        return stage.kind == "normalise" and self._normalisers > 1
 
     def _make_stages(self, config: Path) -> list[Stage]:
         def stage(*words: str, force: str | None = None, instance: str = "1") -> Stage:
@@ -148,3 +154,13 @@ class World:
         for stage in self.stages:
             if stage.born:
                 stage.kill()
+
+
+def until(condition: Callable[[], bool]) -> bool:
+    """Wait for a condition; whether it came true in time."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
