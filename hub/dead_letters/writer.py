@@ -8,19 +8,27 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from typing import TypeVar
 
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random
+from tenacity import (
+    Retrying,
+    retry_if_exception_type,
+    stop_after_attempt,
+    stop_after_delay,
+    stop_any,
+    wait_random,
+)
 
 from hub.audit import Entry
 from hub.bus.contract import Bus, Headers, Producer
 from hub.bus.topics import AUDIT_TOPIC, CASES_TOPIC
 from hub.dead_letters.book import Book, Letter
 from hub.dead_letters.cases import Case, case_record, counts_record
-from hub.errors import FencedError, HubError
+from hub.errors import FencedError, HubError, TransientError
 from hub.events import CONTENT_TYPE
 from hub.schema.codec import Codec
 
 TRANSACTIONAL_ID = "hub.dead-letters"
 _TRIES = 20
+_PATIENCE_SECONDS = 30
 
 Result = TypeVar("Result")
 
@@ -91,12 +99,12 @@ class Writer:
         """Do `act` on the book as it is now; again, on the newer book, where another writer came between.
 
         Whoever takes the pen has fenced its predecessor before the book is read, so no act rests
-        on a case that has changed meanwhile.
+        on a case that has changed meanwhile; whether a commit that failed was taken is read there too.
         """
         again = Retrying(
-            retry=retry_if_exception_type(FencedError),
+            retry=retry_if_exception_type((FencedError, TransientError)),
             wait=wait_random(0, 0.2),
-            stop=stop_after_attempt(_TRIES),
+            stop=stop_any(stop_after_attempt(_TRIES), stop_after_delay(_PATIENCE_SECONDS)),
             reraise=True,
         )
         result: Result = again(self._once, act)
@@ -106,7 +114,7 @@ class Writer:
         with self.lock:
             producer = self._bus.producer(TRANSACTIONAL_ID)
             try:
-                self.book.refresh()
+                self.book.refresh(and_open=True)
                 return act(Pen(producer, self._codec, self.book, self.clock))
             finally:
                 producer.close()
