@@ -59,7 +59,7 @@ class Result:
 
     `behind` says that the view was not seen to be complete up to the reading, so that differences
     may be on their way; `to_the_end` that the source told it was read to its end. `looks` are
-    the first ones of those that are told of.
+    the first ones of those that are told of. `changing` went on changing to the last.
     """
 
     feed: Feed
@@ -69,6 +69,7 @@ class Result:
     complete_to: int | None = None
     behind: bool = False
     to_the_end: bool = True
+    changing: int = 0
 
     @property
     def differences(self) -> int:

@@ -6,9 +6,9 @@ until the view is known to be complete up to the reading, for lag is not loss.
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from connectors.looks import DEAD_LETTERED, DIFFERENCES, EXTRA, MISSING, Look, Looker, Result
+from connectors.looks import DEAD_LETTERED, EXTRA, MISSING, Look, Looker, Result
 from connectors.second_reading import Said, SecondReading
 from hub.domains.domain import Record
 from hub.view.query import Query
@@ -70,13 +70,14 @@ class Reconciliation:
 
     def _settle(self, result: Result, read_by: int, deadline: float) -> None:
         """Look again until the view is complete up to a moment since which neither side has changed."""
-        unsure = {key: read_by for key, look in result.looks.items() if look.kind in DIFFERENCES}
+        unsure = {key: read_by for key, look in result.looks.items() if look.kind != DEAD_LETTERED}
         while unsure:
             complete_to = self._complete_to() or 0
             self._reading.read_to(_now())
             unsure = self._look_again(result, unsure, complete_to)
             if unsure and time.monotonic() >= deadline:
-                result.behind = True
+                _leave_changing(result, [key for key, since in unsure.items() if since > read_by])
+                result.behind = any(since == read_by for since in unsure.values())
                 return
             time.sleep(_PAUSE_SECONDS)
 
@@ -88,7 +89,7 @@ class Reconciliation:
             before, look = result.looks.pop(key), self._look(key, said.get(key), self._record(key))
             result.add(before, -1)
             self._note(result, look)
-            if look.kind not in DIFFERENCES:
+            if look.kind in {None, DEAD_LETTERED}:
                 continue
             swept = self._sweep_micros if look.kind in {MISSING, EXTRA} else 0
             if look.state != before.state:
@@ -130,6 +131,15 @@ class Reconciliation:
             if (each.force, each.domain) == (self._feed.force, self._feed.domain):
                 return each.complete_to
         return None
+
+
+def _leave_changing(result: Result, keys: Sequence[str]) -> None:
+    """What goes on changing for as long as it is looked at is no difference."""
+    for key in keys:
+        look = result.looks.pop(key)
+        result.add(look, -1)
+        result.add(look._replace(kind=None))
+    result.changing = len(keys)
 
 
 def _now() -> int:

@@ -6,7 +6,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
 
-from connectors.looks import DIFFERENCES, TOLD, Look, Result
+from connectors.looks import DEAD_LETTERED, DIFFERENCES, TOLD, Look, Result
 from hub.events import iso_micros
 
 _FIRST = 20
@@ -26,8 +26,8 @@ def lines(result: Result, day: str | None, *, fields: bool, values: bool) -> Ite
 
 
 def _named(result: Result, day: str, *, fields: bool, values: bool) -> Iterator[str]:
-    """The records of a day of which something is told, the first of each kind."""
-    for kind in TOLD:
+    """The records of a day of which a person should know, the first of each kind."""
+    for kind in (*DIFFERENCES, DEAD_LETTERED):
         looks = [look for look in result.looks.values() if (look.kind, look.day) == (kind, day)]
         for look in looks[:_FIRST]:
             yield f"    {_word(kind)}: {look.key}{f' ({look.reason})' if look.reason else ''}"
@@ -46,6 +46,8 @@ def _notes(result: Result) -> Iterator[str]:
     if result.behind:
         upto = "at all" if result.complete_to is None else f"beyond {iso_micros(result.complete_to)}"
         yield f"the view is not known to be complete {upto}, so what differs may be on its way"
+    if result.changing:
+        yield f"{result.changing:,} records went on changing while they were looked at; the next time tells"
     if not result.to_the_end:
         yield "the source did not tell that it was read to its end: something in it waits, see the connector"
 
@@ -60,6 +62,7 @@ def as_dict(result: Result, day: str | None, *, values: bool) -> dict[str, Any]:
         "domain": result.feed.domain,
         "same": not result.differences,
         "behind": result.behind,
+        "changing": result.changing,
         "read_to_the_end": result.to_the_end,
         "complete_to": None if result.complete_to is None else iso_micros(result.complete_to),
         "source": result.total("source"),

@@ -1,5 +1,6 @@
 """A second reading of each source names what the view does not show as it should, and nothing else."""
 
+import itertools
 import json
 import shutil
 from urllib.parse import unquote
@@ -229,3 +230,18 @@ def test_a_feed_without_a_location_has_nothing_to_be_compared_with(tmp_path):
     done = CliRunner().invoke(app, ["reconcile", "leicestershire", "--state", str(tmp_path)])
     assert done.exit_code == 2
     assert "location" in done.output
+
+
+def test_what_goes_on_changing_while_it_is_looked_at_is_no_difference(told, store, monkeypatch):
+    """Each time the comparison looks, another record stands in the place of the last one."""
+    view = told.show(store, complete_to=1)
+    record = told.live("nottinghamshire")[0]
+    numbers = itertools.count(record["source_version"])
+
+    def change(_seconds):
+        view.alter("incident", record, source_version=next(numbers), summary="not as it is in the source")
+
+    change(0)
+    monkeypatch.setattr("connectors.reconciliation.time.sleep", change)
+    result = told.compare(store, told.feed("nottinghamshire"), patience=1)
+    assert (named(result), result.changing, result.behind) == ({}, 1, False)
