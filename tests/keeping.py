@@ -5,6 +5,7 @@ import threading
 from connectors.keeper import Keeper
 from connectors.source import Batch
 from hub.control import Control
+from hub.errors import TransientError
 from hub.flow import Flow
 
 PATIENCE_SECONDS = 90
@@ -32,16 +33,18 @@ class Played:
         self.most = 1000
         self.batch = {}
         self.before_read = lambda: None
+        self.second_stalls_at = None
 
     def source(self):
         self.opened += 1
         self.open += 1
-        return _Source(self)
+        return _Source(self, self.opened)
 
 
 class _Source:
-    def __init__(self, played):
+    def __init__(self, played, number):
         self._played = played
+        self._number = number
 
     def read(self, position):
         played = self._played
@@ -50,6 +53,8 @@ class _Source:
         if played.error is not None:
             raise played.error
         place = position.get("place", 0)
+        if self._number == 2 and place == played.second_stalls_at:
+            raise TransientError("no answer")
         rows = played.rows[place : place + played.most]
         after = {"place": place + len(rows)} if rows else position
         return Batch(rows, after, more=place + len(rows) < len(played.rows), **played.batch)
@@ -107,6 +112,9 @@ class Operator:
 
     def cancel(self):
         self._flow.cancel(self._feed)
+
+    def close(self):
+        self._flow.close()
 
     @property
     def status(self):

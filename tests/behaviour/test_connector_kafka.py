@@ -1,12 +1,17 @@
 """A connector on a real Kafka: what it promises on the embedded bus holds there too."""
 
+from contextlib import closing
+
 import pytest
 
 from connectors.removals import Held, accept_removals, show_removals
+from connectors.reset import reset
 from connectors.source import Row
+from hub.backfill import Backfill
 from hub.errors import FencedError
 from tests.connecting import Bench, Running, balanced, batch, key, refused, row, shape
 from tests.kafka_broker import own_broker
+from tests.keeping import Kept, Operator, Played, wait_until
 
 pytestmark = pytest.mark.kafka
 
@@ -62,3 +67,32 @@ def test_a_held_removal_waits_for_a_person_and_goes_on(bench):
 
     assert sum(event["deleted"] for event in bench.events(feed)) == 6
     assert show_removals(bench.bus, bench.codec, feed) is None
+
+
+def test_it_is_paused_stopped_reset_and_backfilled_as_operators_ask(bench):
+    feed = bench.feed()
+    legacy = Played(row(101, "1"))
+    reset(feed, bench.bus, bench.codec, None)  # other tests have left a position
+    with closing(Operator(bench, feed)) as operator, Kept(bench, feed, legacy):
+        wait_until(lambda: bench.of(feed, key(101)))
+        operator.ask("pause")
+        operator.wait("PAUSED")
+        legacy.rows.append(row(101, "2"))
+        operator.ask("resume")
+        wait_until(lambda: len(bench.of(feed, key(101))) == 2)
+        operator.ask("stop")
+        operator.wait("STOPPED")
+        legacy.rows.insert(0, row(109))
+        reset(feed, bench.bus, bench.codec, None)
+        operator.ask("resume")
+        wait_until(lambda: bench.of(feed, key(109)))
+        wait_until(lambda: operator.status.position == {"place": 3} and not operator.status.again)
+        legacy.rows.insert(0, row(108))
+        operator.backfill(Backfill(keys=frozenset([key(101), key(108)]), rate=1000))
+        wait_until(
+            lambda: (operator.status.progress or {}).get("phase") == "done", lambda: str(operator.status)
+        )
+        wait_until(lambda: operator.wishes().keys() == {"state"})
+        assert operator.status.progress["published"] == 1
+    assert shape(bench.of(feed, key(101)), "GRADE") == [(1, False, "1"), (2, False, "2")]
+    assert (len(bench.of(feed, key(108))), len(bench.of(feed, key(109)))) == (1, 1)

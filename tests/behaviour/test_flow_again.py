@@ -1,5 +1,7 @@
 """A position that is reset has its source read again, and nothing unchanged published again."""
 
+import contextlib
+
 import pytest
 
 from connectors import keeper
@@ -25,7 +27,8 @@ def feed(bench):
 
 @pytest.fixture
 def operator(bench, feed):
-    return Operator(bench, feed)
+    with contextlib.closing(Operator(bench, feed)) as operator:
+        yield operator
 
 
 def read_all(bench, feed, operator, legacy):

@@ -1,5 +1,6 @@
 """A backfill brings what was missed while live events go on, and never an older version."""
 
+import contextlib
 import datetime as dt
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -33,7 +34,8 @@ def feed(bench):
 
 @pytest.fixture
 def operator(bench, feed):
-    return Operator(bench, feed)
+    with contextlib.closing(Operator(bench, feed)) as operator:
+        yield operator
 
 
 def keys(*numbers, rate=100_000):
@@ -154,9 +156,10 @@ def test_a_backfill_outlives_its_process_and_publishes_nothing_twice(bench, feed
     legacy = missed(bench, feed, *(row(number) for number in range(40)))
     legacy.most = 1
     legacy.batch = {"current": current}
-    operator.backfill(keys(*range(40), rate=100))
+    legacy.second_stalls_at = 6
+    operator.backfill(keys(*range(40)))
     with Kept(bench, feed, legacy):
-        wait_until(lambda: (operator.status.progress or {}).get("read", 0) > 5)
+        wait_until(lambda: (operator.status.progress or {}).get("error") == "no answer")
     assert not over(operator)
     with Kept(bench, feed, legacy):
         wait_until(lambda: over(operator), lambda: str(operator.status))
@@ -170,7 +173,7 @@ def test_a_backfill_outlives_its_process_and_publishes_nothing_twice(bench, feed
 def test_a_backfill_can_be_cancelled(bench, feed, operator):
     legacy = missed(bench, feed, *(row(number) for number in range(100)))
     legacy.most = 1
-    operator.backfill(keys(*range(100), rate=1))
+    operator.backfill(keys(*range(100), rate=0.01))
     with Kept(bench, feed, legacy):
         wait_until(lambda: operator.status.progress is not None)
         with pytest.raises(BadQueryError, match="wait for its end, or cancel it"):

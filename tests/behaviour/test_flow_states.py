@@ -1,5 +1,6 @@
 """A connector is as operators ask for it, over every restart; one that failed shows why and tries again."""
 
+import contextlib
 import threading
 
 import pytest
@@ -26,7 +27,8 @@ def feed(bench):
 
 @pytest.fixture
 def operator(bench, feed):
-    return Operator(bench, feed)
+    with contextlib.closing(Operator(bench, feed)) as operator:
+        yield operator
 
 
 @pytest.fixture
