@@ -324,14 +324,22 @@ class BusMachine(RuleBasedStateMachine):
         for topic in self.topics:
             if settled:
                 wanted = len(self.model.committed([topic]))
-                until(lambda topic=topic, wanted=wanted: len(list(bus.read_all(topic))) >= wanted)  # type: ignore[misc]
+                self._until(lambda topic=topic, wanted=wanted: len(list(bus.read_all(topic))) >= wanted)  # type: ignore[misc]
             found = list(bus.read_all(topic))
             self.model.check(topic, found, all_of_it=settled)
             if settled:
                 self.model.check_seen(topic, found)
         for group in GROUPS if settled else ():
             kept = self.model.groups.get(group, {})
-            until(lambda kept=kept, group=group: bus.group_offsets(self.names[group], self.topics) == kept)  # type: ignore[misc]
+            name = self.names[group]
+            self._until(lambda kept=kept, name=name: bus.group_offsets(name, self.topics) == kept)  # type: ignore[misc]
+
+    def _until(self, holds: Any) -> None:
+        """On Kafka a commit is seen some milliseconds after it, on the embedded bus at once."""
+        if self.place.kind == "embedded":
+            assert holds()
+        else:
+            until(holds)
 
     def _poll(self, group: str, most: int) -> bool:
         consumer, member = self.reading[group]
@@ -405,7 +413,7 @@ def test_the_embedded_bus_does_as_the_model(quick_folder: Path):
     def machine() -> BusMachine:
         return BusMachine(Place("embedded", f"embedded://{quick_folder}/{next(_NUMBERS)}.db"))
 
-    run(machine, max_examples=120, stateful_step_count=40)
+    run(machine, max_examples=80, stateful_step_count=40)
 
 
 @pytest.mark.kafka
