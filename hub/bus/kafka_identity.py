@@ -6,6 +6,7 @@ would fence a process that took it over meanwhile, on the strength of what it re
 the brokers are asked first who owns the id: each owner has an epoch of its own.
 """
 
+import time
 from typing import Any
 
 from kafka import KafkaProducer
@@ -19,8 +20,8 @@ from hub.errors import FencedError, HubError
 class Identity:
     def __init__(self, transactional_id: str, admin: KafkaAdmin) -> None:
         self.name = transactional_id
-        self.outlived = False
-        """Whether the last transaction may have been dropped because it took too long."""
+        self.left_open: float | None = None
+        """Until when the brokers keep a transaction that was let go of; they drop it later, by themselves."""
         self._admin = admin
         self._owned: Transaction | None = None
 
@@ -39,8 +40,13 @@ class Identity:
         except HubError:
             stop(kafka)
             raise
-        self._owned, self.outlived = now, False
+        self._owned, self.left_open = now, None
         return kafka
+
+    @property
+    def outlived(self) -> bool:
+        """Whether the brokers may have dropped a transaction of ours by now."""
+        return self.left_open is not None and time.monotonic() > self.left_open
 
     def still_ours(self) -> bool:
         return self._is_ours(self._admin.transaction(self.name))

@@ -169,16 +169,20 @@ class KafkaBusProducer:
         if isinstance(error, TimeoutError):
             error = told.KafkaTimeoutError(f"no answer within {_PATIENCE_SECONDS} s")
         meaning = translate(error, f"{doing} of producer '{self._id}'", self._address)
-        age = 0.0 if self._since is None else time.monotonic() - self._since
-        self._identity.outlived = age > TRANSACTION_MS / 1000
         if isinstance(error, (told.CommitFailedError, HubError)):
             self._drop()  # only the group moved on; nothing is wrong with the producer
             return meaning
-        self._since = None
+        self._leave_open()
         self._discard()
         if isinstance(meaning, FencedError):
             meaning = self._outlived_or(meaning)
         return meaning
+
+    def _leave_open(self) -> None:
+        """Let go of what is open. The brokers drop it when its time is over, be that much later."""
+        if self._since is not None:
+            self._identity.left_open = self._since + TRANSACTION_MS / 1000
+        self._since = None
 
     def _outlived_or(self, fenced: FencedError) -> HubError:
         """Tell a transaction that outlived its time, which Kafka also calls fenced, from a takeover."""
@@ -195,9 +199,10 @@ class KafkaBusProducer:
 
     def _drop(self) -> None:
         """Abort what is open. Where that cannot be done in order, it is dropped with the producer."""
-        self._since = None
+        self._leave_open()
         try:
             within(_PATIENCE_SECONDS, self._kafka.abort_transaction)
+            self._identity.left_open = None
         except (told.KafkaError, TimeoutError):
             self._discard()
 
