@@ -324,7 +324,7 @@ class BusMachine(RuleBasedStateMachine):
         for topic in self.topics:
             if settled:
                 wanted = len(self.model.committed([topic]))
-                self._until(lambda topic=topic, wanted=wanted: len(list(bus.read_all(topic))) >= wanted)  # type: ignore[misc]
+                self._until(lambda topic=topic, wanted=wanted: len(list(bus.read_all(topic))) >= wanted)
             found = list(bus.read_all(topic))
             self.model.check(topic, found, all_of_it=settled)
             if settled:
@@ -332,7 +332,7 @@ class BusMachine(RuleBasedStateMachine):
         for group in GROUPS if settled else ():
             kept = self.model.groups.get(group, {})
             name = self.names[group]
-            self._until(lambda kept=kept, name=name: bus.group_offsets(name, self.topics) == kept)  # type: ignore[misc]
+            self._until(lambda kept=kept, name=name: bus.group_offsets(name, self.topics) == kept)
 
     def _until(self, holds: Any) -> None:
         """On Kafka a commit is seen some milliseconds after it, on the embedded bus at once."""
