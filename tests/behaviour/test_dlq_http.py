@@ -25,7 +25,7 @@ class Original:
     topic: str = OF.topic
     partition: int = 0
     timestamp: int = 0
-    headers: tuple = ()
+    headers: tuple[()] = ()
 
 
 @pytest.fixture

@@ -41,7 +41,7 @@ def test_letters_are_replayed_and_what_waited_behind_them_goes_on(room, monkeypa
     for key in (FIRST, SECOND):
         room.office.edit(ANNA, ids[key], value=whole(key, 1))
         room.office.approve(BILAL, ids[key])
-    put, passed = Pen.send, []
+    put, passed = Pen.send, list[bool]()
 
     def send_late(pen, topic, key, *message, **more):
         if key.decode().endswith(SECOND) and not passed:  # a newer one comes between look and commit

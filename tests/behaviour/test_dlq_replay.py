@@ -132,7 +132,7 @@ def test_where_a_newer_version_comes_between_look_and_commit_it_is_the_last_agai
     room.office.approve(BILAL, letter)
     from hub.dead_letters.writer import Pen
 
-    put, passed = Pen.send, []
+    put, passed = Pen.send, list[bool]()
 
     def send_late(pen, *message, **more):
         if not passed:  # the normaliser is quicker than our commit

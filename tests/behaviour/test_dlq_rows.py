@@ -11,6 +11,7 @@ from connectors.source import Row
 from connectors.sources.columns import row_columns
 from hub.control import Control
 from hub.dead_letters.cases import State
+from hub.dead_letters.findings import Finding
 from hub.dead_letters.rows import Form
 from hub.dead_letters.search import Search
 from hub.errors import BadRecordError
@@ -22,15 +23,25 @@ from tests.mapped import feed as feed_of
 CLOCK = 1_790_000_000.0
 
 
+class Desk(Bench):
+    """A bench with an office beside it."""
+
+    def __init__(self, folder):
+        super().__init__(folder)
+        self.store = open_store(f"sqlite:///{folder}/view.db")
+        self.office = office_on(self.bus, self.codec, self.forces, self.store, lambda: CLOCK + 100)
+
+    def close(self):
+        self.office.writer.book.close()
+        self.store.close()
+        super().close()
+
+
 @pytest.fixture
 def bench(tmp_path):
-    bench = Bench(tmp_path)
-    bench.store = open_store(f"sqlite:///{tmp_path}/view.db")
-    bench.office = office_on(bench.bus, bench.codec, bench.forces, bench.store, lambda: CLOCK + 100)
-    yield bench
-    bench.office.writer.book.close()
-    bench.store.close()
-    bench.close()
+    desk = Desk(tmp_path)
+    yield desk
+    desk.close()
 
 
 def read(bench, feed, *batches, at):
@@ -108,7 +119,7 @@ def test_one_published_between_the_asking_and_the_connector_is_not_overwritten_e
     feed = bench.feed()
     (letter,) = set_aside(bench, feed, keyless(INC_NO=7))
     mend(bench, letter, INC_DATE="2016-11-01")
-    stop, found = threading.Event(), []
+    stop, found = threading.Event(), list[Finding]()
     letters = bench.office.reading.find(ANNA, Search())
     bench.office.replay(ANNA, letters, why="", per_second=9, stop=stop, tell=found.extend)
     # The same batch is published before the connector looks at what it was asked.
