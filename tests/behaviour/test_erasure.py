@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from hub.cli import accounts
+from hub.dead_letters.book import Book, topics_of
 from hub.normalise.loop import GROUP as NORMALISERS
 from hub.normalise.loop import Normaliser
 from hub.view.loop import TOPICS, View
@@ -56,7 +57,9 @@ class Way:
         view = self.query.counts()["incident"]["leicestershire"]
         parts: Any = self
         client: Any = None
-        return accounts._account(parts, self.feed, lambda *_: rows, view, client)
+        with contextlib.closing(Book(self.bus, self.codec, topics_of([self.feed]))) as book:
+            book.refresh()
+            return accounts._account(parts, self.feed, lambda *_: rows, view, client, book)
 
 
 @pytest.fixture
