@@ -36,7 +36,7 @@ def tell_drops_apart(legacy: LegacySystems) -> None:
     def finish() -> None:
         with legacy.lock:
             if system._open is not None:
-                legacy.change(beacon, summary=f"beacon {next(numbers)}")
+                legacy.change(beacon, deleted=False, summary=f"beacon {next(numbers)}")
             hand_over()
 
     system.finish = finish  # type: ignore[method-assign]
