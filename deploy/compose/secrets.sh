@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes what docker-compose.yml keeps in files of its own, where there is none yet: the store's password
-# and a first token with every role a control room has. The token is printed once and kept nowhere.
+# and a first token, with the roles control_room and operator. The token is printed once and kept nowhere.
 set -eu
 cd "$(dirname "$0")"
 umask 077

@@ -104,9 +104,8 @@ class Network:
         with self._lock:
             self._open.add(each)
         try:
-            yield each
-        except OSError:
-            pass
+            with contextlib.suppress(OSError):
+                yield each
         finally:
             with self._lock:
                 self._open.discard(each)
