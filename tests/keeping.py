@@ -32,6 +32,7 @@ class Played:
         self.open = 0
         self.most = 1000
         self.batch = {}
+        self.snapshot = None
         self.before_read = lambda: None
         self.second_stalls_at = None
 
@@ -57,7 +58,9 @@ class _Source:
             raise TransientError("no answer")
         rows = played.rows[place : place + played.most]
         after = {"place": place + len(rows)} if rows else position
-        return Batch(rows, after, more=place + len(rows) < len(played.rows), **played.batch)
+        more = place + len(rows) < len(played.rows)
+        named = {"snapshot": played.snapshot, "snapshot_ends": not more} if played.snapshot and rows else {}
+        return Batch(rows, after, more=more, **named, **played.batch)
 
     def count(self):
         return len(self._played.rows)

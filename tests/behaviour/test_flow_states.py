@@ -216,7 +216,7 @@ def test_a_held_connector_has_failed_until_its_removals_are_accepted_and_can_be_
     with Kept(bench, feed, legacy):
         wait_until(lambda: published(bench, feed, 9))
     legacy.rows = [None] * 10 + [row(number) for number in range(4)]
-    legacy.batch = {"snapshot": "b", "snapshot_ends": True}
+    legacy.snapshot = "b"
     with Kept(bench, feed, legacy):
         operator.wait("FAILED")
         assert "would remove 6 of 10" in operator.status.error

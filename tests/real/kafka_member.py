@@ -6,7 +6,7 @@ import uuid
 from collections import Counter
 
 from hub.bus import open_bus
-from hub.bus.contract import Bus, Offset, TopicSpec
+from hub.bus.contract import Bus, Offset, Producer, TopicSpec
 from hub.errors import HubError, TransientError
 
 PARTITIONS = 4
@@ -68,12 +68,42 @@ def fill(bus: Bus, records: int) -> tuple[str, str]:
     source, out = f"source.{uuid.uuid4().hex}", f"out.{uuid.uuid4().hex}"
     bus.create_topics([TopicSpec(name, PARTITIONS, "delete") for name in (source, out)])
     producer = bus.producer(f"writer.{uuid.uuid4().hex}")
-    producer.begin()
-    for number in range(records):
-        producer.send(source, b"key", b"%d" % number, partition=number % PARTITIONS)
-    producer.commit()
+    write(producer, source, range(records))
     producer.close()
     return source, out
+
+
+def write(producer: Producer, source: str, numbers: range) -> None:
+    """Write numbers, evenly over the partitions, in one transaction."""
+    producer.begin()
+    for number in numbers:
+        producer.send(source, b"key", b"%d" % number, partition=number % PARTITIONS)
+    producer.commit()
+
+
+class Writer(threading.Thread):
+    """Writes numbers to a source until the block ends, so that there is always something to copy."""
+
+    def __init__(self, bus: Bus, source: str) -> None:
+        super().__init__(daemon=True)
+        self._producer = bus.producer(f"writer.{uuid.uuid4().hex}")
+        self._source = source
+        self._stop_it = threading.Event()
+        self.written = 0
+
+    def run(self):
+        while not self._stop_it.wait(0.01):
+            write(self._producer, self._source, range(self.written, self.written + 20))
+            self.written += 20
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *error):
+        self._stop_it.set()
+        self.join()
+        self._producer.close()
 
 
 def assert_each_came_out_once_and_in_order(bus: Bus, out: str, records: int) -> None:

@@ -45,7 +45,15 @@ def test_a_broker_killed_in_the_midst_of_transactions_loses_nothing_and_doubles_
     wait(lambda: member.copied > 500 or not member.is_alive())
     broker.kill()
     broker.start()
-    wait(lambda: sum(kept.offset for kept in bus.group_offsets(group, [source]).values()) >= RECORDS)
+    wait(
+        lambda: (
+            sum(
+                kept.offset
+                for kept in again_until_it_answers(lambda: bus.group_offsets(group, [source])).values()
+            )
+            >= RECORDS
+        )
+    )
     member.stop.set()
     member.join(30)
     assert member.error is None
