@@ -13,7 +13,7 @@ from tests.faults.waiting import wait_until
 from tests.faults.world import World
 from tests.needs import missing
 
-pytestmark = [pytest.mark.kafka, pytest.mark.postgres, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.long, pytest.mark.kafka, pytest.mark.postgres, pytest.mark.timeout(900)]
 
 FORCES = ("leicestershire", "northamptonshire", "nottinghamshire")
 
