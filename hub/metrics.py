@@ -90,6 +90,12 @@ class Metrics:
             (*feed, "stage", "state"),
             registry=self.registry,
         )
+        self.certificate_expires = Gauge(
+            "alliance_hub_certificate_expires_timestamp_seconds",
+            "When a certificate that this process uses expires.",
+            ("use", "file"),
+            registry=self.registry,
+        )
         self.requests = Histogram(
             "alliance_hub_http_request_seconds",
             "HTTP requests by route, method and status.",

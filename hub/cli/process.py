@@ -15,6 +15,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from hub import logs
+from hub.certificates import CertificateWatch
 from hub.cli.parts import Parts
 from hub.config import Settings
 from hub.control import ConnectorState
@@ -52,6 +53,7 @@ class Process:
         self.settings = settings
         self.parts = Parts(settings)
         self.health = Health(self.parts.metrics, silent_after_seconds=settings.silent_after_seconds)
+        self._certificates = CertificateWatch(settings, self.parts.metrics)
         self.stop_asked = threading.Event()
         self.address = ""
         self._threads: list[threading.Thread] = []
@@ -76,6 +78,7 @@ class Process:
             self._threads.append(
                 threading.Thread(target=self._run, args=(name, stage), name=name, daemon=True)
             )
+        self._certificates.start()
         collect_seldom()
         if len(stages) > 1:
             sys.setswitchinterval(_SWITCH_SECONDS)
@@ -111,6 +114,7 @@ class Process:
         if self._http is not None:
             self._http.join(_GRACE_SECONDS + 1)
         failures = self.health.failures()
+        self._certificates.close()
         self.parts.close()
         log.info("stopped", failed=sorted(failures))
         return 1 if failures else 0
