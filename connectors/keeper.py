@@ -115,6 +115,7 @@ class Keeper:
     def _tell_failure(self, error: Exception) -> float:
         """Tell of a failure; returns for how long to wait before the next try."""
         self._failures += 1
+        self._metrics.connector_failures.labels(self._feed.force, self._feed.domain).inc()
         grown = min(self._longest, FIRST_PAUSE_SECONDS * 2.0 ** min(self._failures - 1, 30))
         pause = grown * random.uniform(0.8, 1.0)  # noqa: S311 many that failed together come back apart
         self._states.here(ConnectorState.FAILED, in_words(error))

@@ -118,6 +118,7 @@ class Connector:
             self._let_go()
             raise
         self._moved()
+        self._metrics.held_removals.labels(self._feed.force, self._feed.domain).set(0)
         return batch is not None and batch.more
 
     def _read(self, producer: Producer, publisher: Publisher) -> Batch:
@@ -202,7 +203,8 @@ class Connector:
             with suppress(TransientError):
                 self._states.now(self._producer, ConnectorState.FAILED, message)
 
-    def _held(self, error: HubError) -> None:
+    def _held(self, error: HubError, removals: int) -> None:
+        self._metrics.held_removals.labels(self._feed.force, self._feed.domain).set(removals)
         if self._producer is not None:
             self._states.now(self._producer, ConnectorState.FAILED, str(error))
 

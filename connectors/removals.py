@@ -36,8 +36,8 @@ class Held(NamedTuple):
 class Removals:
     """Derives the deletions of whole snapshots, and is held where they are too many.
 
-    `held` is told again and again, while it waits for a person, by what error it is held.
-    `removed` is told the keys of each part.
+    `held` is told again and again, while it waits for a person, by what error it is held and how
+    many removals wait. `removed` is told the keys of each part.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Removals:
         feed: Feed,
         bus: Bus,
         *,
-        held: Callable[[HeldError], None],
+        held: Callable[[HeldError, int], None],
         removed: Callable[[Sequence[str]], None],
     ) -> None:
         self._feed = feed
@@ -83,7 +83,7 @@ class Removals:
         publisher.put(HELD, held._asdict(), at)
 
         def looked() -> bool:
-            self._held(error)
+            self._held(error, held.removals)
             return over()
 
         return wait_for_acceptance(self._feed, self._bus, publisher.positions, held.removals, looked)

@@ -15,6 +15,7 @@ from hub.bus.contract import Bus
 from hub.bus.topics import AUDIT_TOPIC
 from hub.errors import FatalError, HubError
 from hub.events import CONTENT_TYPE
+from hub.metrics import Metrics
 from hub.schema.codec import Codec
 
 
@@ -36,11 +37,18 @@ class AuditLog:
     """Writes entries, many at once where many wait. Safe to use from any thread."""
 
     def __init__(
-        self, bus: Bus, codec: Codec, instance: str, *, clock: Callable[[], float] = time.time
+        self,
+        bus: Bus,
+        codec: Codec,
+        instance: str,
+        metrics: Metrics,
+        *,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._producer = bus.producer(f"hub.audit.{instance}")
         self._encode = codec.encoder(AUDIT_TOPIC)
         self._clock = clock
+        self._written, self._failed = (metrics.audit_entries.labels(o) for o in ("written", "failed"))
         self._waiting: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="audit", daemon=True)
         self._thread.start()
@@ -53,9 +61,12 @@ class AuditLog:
         waiting = _Waiting(self._value(entry))
         self._waiting.put(waiting)
         if not waiting.done.wait(30):
+            self._failed.inc()
             raise FatalError("The audit log did not take an entry within 30 s; see the state of the bus.")
         if waiting.error is not None:
+            self._failed.inc()
             raise waiting.error
+        self._written.inc()
 
     def close(self) -> None:
         self._waiting.put(None)

@@ -4,7 +4,9 @@ A process makes one `Metrics` and passes it to its stages. Base units, `_total` 
 timestamps rather than ages, and never a record's key as a label (invariant 10).
 """
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+import time
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
 from hub.control import ConnectorState
 from hub.pulse import Pulse
@@ -72,6 +74,18 @@ class Metrics:
             (*feed, "state"),
             registry=self.registry,
         )
+        self.connector_failures = Counter(
+            "alliance_hub_connector_failures",
+            "Times a connector failed and was to be started anew.",
+            feed,
+            registry=self.registry,
+        )
+        self.held_removals = Gauge(
+            "alliance_hub_held_removals",
+            "Removals that a connector holds until a person accepts them.",
+            feed,
+            registry=self.registry,
+        )
         self.unknown_codes = Counter(
             "alliance_hub_unknown_codes",
             "Codes without a row in their table.",
@@ -90,6 +104,31 @@ class Metrics:
             (*feed, "stage", "state"),
             registry=self.registry,
         )
+        self.audit_entries = Counter(
+            "alliance_hub_audit_entries",
+            "Entries for the audit log: those that are in it, and those that could not be written.",
+            ("outcome",),
+            registry=self.registry,
+        )
+        self.disk_free = Gauge(
+            "alliance_hub_disk_free_bytes",
+            "Room left on the disk that holds what a process keeps.",
+            ("use",),
+            registry=self.registry,
+        )
+        self.disk_size = Gauge(
+            "alliance_hub_disk_size_bytes",
+            "Size of the disk that holds what a process keeps.",
+            ("use",),
+            registry=self.registry,
+        )
+        self.clock = Gauge(
+            "alliance_hub_clock_timestamp_seconds",
+            "The time of day by this process's clock, as it is asked.",
+            registry=self.registry,
+        )
+        self.clock.set_function(time.time)
+        ProcessCollector(registry=self.registry)
         self.certificate_expires = Gauge(
             "alliance_hub_certificate_expires_timestamp_seconds",
             "When a certificate that this process uses expires.",
@@ -120,6 +159,8 @@ class Metrics:
         for metric in (self.retries, self.last_progress, self.stopped):
             metric.labels(stage, force, domain)
         if stage == "read":
+            self.connector_failures.labels(force, domain)
+            self.held_removals.labels(force, domain)
             for state in ConnectorState:
                 self.connector_state.labels(force, domain, state)
         if stage == "view":

@@ -45,7 +45,7 @@ def audited(parts: Parts, principal: Principal, feed: Feed, verb: str, reason: s
         query=f"{feed.force}.{feed.domain}",
         justification=reason,
     )
-    log = AuditLog(parts.bus, parts.codec, f"cli-{os.getpid()}")
+    log = AuditLog(parts.bus, parts.codec, f"cli-{os.getpid()}", parts.metrics)
     try:
         log.write(entry)
     finally:

@@ -165,7 +165,7 @@ class Parts:
         settings = self.settings
         require_tokens_off_loopback(settings.host, settings.tokens_file)
         tokens = Tokens(settings.tokens_file) if settings.tokens_file else None
-        audit = AuditLog(self.bus, self.codec, settings.instance)
+        audit = AuditLog(self.bus, self.codec, settings.instance, self.metrics)
         self._open.callback(audit.close)
         desk = Desk(
             query=Query(self.store, self.codec),

@@ -19,6 +19,7 @@ from hub.certificates import CertificateWatch
 from hub.cli.parts import Parts
 from hub.config import Settings
 from hub.control import ConnectorState
+from hub.disk import kept_in, tell_disks
 from hub.errors import ConfigurationError, EnvironmentMissingError, HubError
 from hub.forces import Feed
 from hub.health import Health, State, routes
@@ -54,6 +55,7 @@ class Process:
         self.parts = Parts(settings)
         self.health = Health(self.parts.metrics, silent_after_seconds=settings.silent_after_seconds)
         self._certificates = CertificateWatch(settings, self.parts.metrics)
+        tell_disks(self.parts.metrics, kept_in(settings))
         self.stop_asked = threading.Event()
         self.address = ""
         self._threads: list[threading.Thread] = []
