@@ -124,6 +124,9 @@ class FaultyBus:
     def group_offsets(self, group: str, topics: Sequence[str]) -> dict[TopicPartition, Offset]:
         return {tp: kept for tp, kept in self.groups[group].items() if tp.topic in topics}
 
+    def group_members(self, group: str) -> list[str]:
+        return [f"member {number}" for number, _ in enumerate(self.members[group])]
+
     def reset_group(self, group: str, offsets: Mapping[TopicPartition, Offset]) -> None:
         assert not self.members[group]
         self.groups[group].update(offsets)

@@ -211,6 +211,10 @@ class Bus(Protocol):
         """What a group has committed, without joining it; partitions never committed are absent."""
         ...
 
+    def group_members(self, group: str) -> list[str]:
+        """Who is in a group now, each in words; joins nothing and holds nobody up."""
+        ...
+
     def reset_group(self, group: str, offsets: Mapping[TopicPartition, Offset]) -> None:
         """Set a stopped group's offsets; `FatalError` while it has members."""
         ...

@@ -110,6 +110,13 @@ class EmbeddedBus:
         partitions = self._partition_ids(topics)
         return self._reader.committed(group, {number: tp for tp, number in partitions.items()})
 
+    def group_members(self, group: str) -> list[str]:
+        lock = member_lock(self._folder, group)
+        try:
+            return [] if lock.try_take() else [lock.read()]
+        finally:
+            lock.close()
+
     def reset_group(self, group: str, offsets: Mapping[TopicPartition, Offset]) -> None:
         rows = [(group, self._topics.id(tp), o.offset, o.metadata) for tp, o in offsets.items()]
         lock = member_lock(self._folder, group)

@@ -13,6 +13,8 @@ from hub.errors import FencedError, TransientError
 
 WRITE_SECONDS = 30.0
 _PAUSE_SECONDS = 0.0005
+_LOOKS = 3
+_LOOK_SECONDS = 0.02
 
 
 class FileLock:
@@ -76,6 +78,14 @@ class WriteLock:
         self._lock.close()
 
 
+def _taken(lock: FileLock) -> bool:
+    """Try, with a pause where somebody has it: they may only be looking whether anybody has."""
+    taken = lock.try_take()
+    if not taken:
+        time.sleep(_LOOK_SECONDS)
+    return taken
+
+
 def member_lock(folder: Path, group: str) -> FileLock:
     return FileLock(folder / f"group-{quote(group, safe='')}")
 
@@ -83,7 +93,7 @@ def member_lock(folder: Path, group: str) -> FileLock:
 def take_membership(folder: Path, group: str, instance: str | None) -> FileLock:
     """Become the one member of a group, or raise `FencedError` naming who is."""
     lock = member_lock(folder, group)
-    if not lock.try_take():
+    if not any(_taken(lock) for _ in range(_LOOKS)):
         holder = lock.read()
         lock.close()
         raise FencedError(

@@ -71,6 +71,9 @@ class KafkaBus:
         self._admin.settle()
         return self._admin.group_offsets(group, topics)
 
+    def group_members(self, group: str) -> list[str]:
+        return self._admin.group_members(group)
+
     def reset_group(self, group: str, offsets: Mapping[TopicPartition, Offset]) -> None:
         self._admin.reset_group(group, offsets)
 

@@ -1,5 +1,6 @@
 """Questions to the brokers and orders about topics and groups, over one shared connection."""
 
+import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -120,6 +121,12 @@ class KafkaAdmin:
             if kept.offset >= 0
         }
 
+    def group_members(self, group: str) -> list[str]:
+        """Each member's instance and host; none of a group that there is not."""
+        found = self._ask("describing a group", lambda c: _described(c.describe_groups([group])[group]))
+        named = ((m["group_instance_id"] or m["member_id"], m["client_host"]) for m in found["members"])
+        return sorted(f"{name} at {host.removeprefix('/')}" for name, host in named)
+
     def reset_group(self, group: str, offsets: Mapping[TopicPartition, Offset]) -> None:
         wanted = kafka_offsets(offsets)
         answer = self._ask("setting a group's offsets", lambda c: c.alter_group_offsets(group, wanted))
@@ -197,6 +204,15 @@ def kafka_offsets(offsets: Mapping[TopicPartition, Offset]) -> dict[KafkaPartiti
     return {
         KafkaPartition(*tp): OffsetAndMetadata(kept.offset, kept.metadata, -1) for tp, kept in offsets.items()
     }
+
+
+def _described(found: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A group as described; kafka-python raises no error of it, but writes down its number."""
+    number = re.match(r"\[Error (\d+)\]", found["error"] or "")
+    error = told.for_code(int(number[1])) if number else told.NoError
+    if error not in {told.NoError, told.GroupIdNotFoundError}:
+        raise error(found["error"])
+    return found
 
 
 def _creation(spec: TopicSpec) -> dict[str, Any]:

@@ -32,6 +32,21 @@ def test_text_is_kept_beside_a_committed_offset(place: Place):
     assert place.open().group_offsets(group, [topic]) == {one: Offset(0, text)}
 
 
+def test_who_is_in_a_group_is_told_to_who_is_not(place: Place):
+    bus = place.open()
+    topic, group = place.topic(bus), place.name("group")
+    asking = place.open()
+    assert asking.group_members(group) == []
+    consumer = bus.consumer([topic], group=group, instance="first")
+    until(lambda: poll(consumer) == [] and len(consumer.assignment()) == 1)
+    (member,) = asking.group_members(group)
+    assert "first" in member
+    consumer.close()
+    until(lambda: asking.group_members(group) == [])
+    again = bus.consumer([topic], group=group, instance="first")
+    until(lambda: poll(again) == [] and len(asking.group_members(group)) == 1)
+
+
 def test_groups_know_nothing_of_each_other(place: Place):
     bus = place.open()
     topic = place.topic(bus)
