@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -18,6 +18,7 @@ ALL_FORCES = "*"
 READ = "read"
 OPERATE = "operate"
 APPROVE = "approve"
+OBSERVE = "observe"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +40,9 @@ ROLES: Mapping[str, Grant] = {
     "staff_reader": _reads("hr", classes=("personal",)),
     "analyst": _reads("incident", "hr"),
     "restricted_reader": _reads("incident", "hr", classes=("personal", "sensitive", "restricted")),
-    "operator": Grant(frozenset({OPERATE})),
+    "operator": Grant(frozenset({OPERATE, OBSERVE})),
     "approver": Grant(frozenset({APPROVE})),
+    "monitor": Grant(frozenset({OBSERVE})),
 }
 """Every role there is. `classes` are the field classes of the schemas that it may see."""
 
@@ -89,12 +91,13 @@ class Policy:
         return tuple(force for force in forces if self.decide(principal, READ, domain, force).allowed)
 
 
-class _Token(BaseModel):
+class Holder(BaseModel):
+    """An entry of a file that tells who somebody is, and their roles per force."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(min_length=1)
     force: str = ""
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     roles: dict[str, frozenset[str]]
     expires: dt.date | None = None
 
@@ -104,6 +107,16 @@ class _Token(BaseModel):
         if unknown := sorted(set().union(*roles.values()) - ROLES.keys()):
             raise ValueError(f"unknown role '{unknown[0]}'; known are {', '.join(ROLES)}")
         return roles
+
+    def principal(self, today: dt.date) -> Principal | None:
+        """Who this is; None once the entry has expired."""
+        if self.expires is not None and self.expires < today:
+            return None
+        return Principal(self.name, self.force, self.roles)
+
+
+class _Token(Holder):
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
 
 
 class Tokens:
@@ -120,50 +133,53 @@ class Tokens:
     """
 
     def __init__(self, file: Path) -> None:
-        self._tokens = _load(file)
+        self._tokens = load_holders(file, "tokens", _Token)
 
     def principal(self, token: str, today: dt.date) -> Principal | None:
         """Who bears this token; None where nobody does, or it has expired."""
         digest = hashlib.sha256(token.encode()).hexdigest()
         found = [t for t in self._tokens if hmac.compare_digest(t.sha256, digest)]
-        if not found or (found[0].expires is not None and found[0].expires < today):
-            return None
-        return Principal(found[0].name, found[0].force, found[0].roles)
+        return found[0].principal(today) if found else None
 
 
-def _load(file: Path) -> list[_Token]:
+Entry = TypeVar("Entry", bound=Holder)
+
+
+def load_holders(file: Path, table: str, kind: type[Entry]) -> list[Entry]:
+    """Read the entries `[[table]]` of a file; `ConfigurationError` with all that is wrong with it."""
+    where = f"{table}_file '{file}'"
     try:
-        table = tomllib.loads(file.read_text("utf-8"))
+        found = tomllib.loads(file.read_text("utf-8"))
     except OSError as error:
-        raise ConfigurationError(f"tokens_file '{file}': {error.strerror}.") from error
+        raise ConfigurationError(f"{where}: {error.strerror}.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"tokens_file '{file}' is not TOML: {error}.") from error
-    entries = table.get("tokens", [])
-    if not entries or table.keys() - {"tokens"}:
-        raise ConfigurationError(
-            f"tokens_file '{file}' holds [[tokens]] entries, at least one, and nothing else."
-        )
+        raise ConfigurationError(f"{where} is not TOML: {error}.") from error
+    entries = found.get(table, [])
+    if not entries or found.keys() - {table}:
+        raise ConfigurationError(f"{where} holds [[{table}]] entries, at least one, and nothing else.")
     problems: list[str] = []
-    tokens: list[_Token] = []
+    holders: list[Entry] = []
     for number, entry in enumerate(entries, 1):
-        _check(entry, f"{file}: token {number}", tokens, problems)
+        _check(entry, kind, f"{file}: {table.removesuffix('s')} {number}", holders, problems)
     if problems:
         raise ConfigurationError("\n".join(problems))
-    return tokens
+    return holders
 
 
-def _check(entry: Any, where: str, tokens: list[_Token], problems: list[str]) -> None:
+def _check(entry: Any, kind: type[Entry], where: str, holders: list[Entry], problems: list[str]) -> None:
     try:
-        tokens.append(_Token.model_validate(entry))
+        holders.append(kind.model_validate(entry))
     except ValidationError as error:
-        problems += [f"{where}: '{'.'.join(map(str, e['loc']))}': {e['msg']}." for e in error.errors()]
+        problems += [
+            f"{where}: '{'.'.join(map(str, e['loc'])) or 'entry'}': {e['msg']}." for e in error.errors()
+        ]
 
 
-def require_tokens_off_loopback(host: str, tokens_file: Path | None) -> None:
-    """Refuse to serve beyond this machine without tokens (`ConfigurationError`)."""
+def require_tokens_off_loopback(host: str, known_by: Path | None) -> None:
+    """Refuse to serve beyond this machine without tokens or client certificates (`ConfigurationError`)."""
     try:
         loopback = ipaddress.ip_address(host).is_loopback
     except ValueError:
         loopback = host == "localhost"
-    if not loopback and tokens_file is None:
+    if not loopback and known_by is None:
         raise ConfigurationError(f"Serving on '{host}' needs tokens: set tokens_file, or serve on 127.0.0.1.")

@@ -16,9 +16,17 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from hub.errors import ConfigurationError
+from hub.serve.settings import LimitSettings, ServerSettings
 
 PREFIX = "HUB_"
-RESERVED = ("HUB_CONFIG", "HUB_TOKEN", "HUB_KILL_POINT", "HUB_TEST_KAFKA", "HUB_TEST_KAFKA_IMAGE")
+RESERVED = (
+    "HUB_CONFIG",
+    "HUB_TOKEN",
+    "HUB_KILL_POINT",
+    "HUB_TEST_KAFKA",
+    "HUB_TEST_KAFKA_IMAGE",
+    "HUB_TEST_POSTGRES_IMAGE",
+)
 """Variables that are not settings: where the file is, who acts, what tests and `hub.kill_points` take."""
 
 
@@ -92,6 +100,8 @@ class Settings(BaseSettings):
     boundary: BoundarySettings | None = None
     dead_letters: DeadLetterSettings = DeadLetterSettings()
     tokens_file: Path | None = None
+    server: ServerSettings = ServerSettings()
+    limits: LimitSettings = LimitSettings()
     require_justification: bool = False
     stale_after_seconds: float = Field(
         60, gt=0, description="A force not known complete for so long is stale."
@@ -193,6 +203,8 @@ def _names(path: list[str]) -> list[str]:
         "boundary": BoundarySettings,
         "dead_letters": DeadLetterSettings,
         "sources": SourceSettings,
+        "server": ServerSettings,
+        "limits": LimitSettings,
     }
     return list((parts.get(path[0], Settings) if path else Settings).model_fields)
 

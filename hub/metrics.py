@@ -14,6 +14,7 @@ from hub.pulse import Pulse
 READ_OUTCOMES = ("read", "derived", "published", "unchanged", "other_force", "dead_lettered")
 NORMALISE_OUTCOMES = ("received", "normalised", "dead_lettered", "erased")
 VIEW_OUTCOMES = ("received", "applied", "superseded", "dead_lettered", "erased")
+HTTP_LIMITS = ("connections", "rate", "head", "body", "slow")
 OUTCOMES = {"read": READ_OUTCOMES, "normalise": NORMALISE_OUTCOMES, "view": VIEW_OUTCOMES}
 
 
@@ -141,6 +142,15 @@ class Metrics:
             ("route", "method", "status"),
             registry=self.registry,
         )
+
+        self.http_refused = Counter(
+            "alliance_hub_http_refused",
+            "Requests and connections that went beyond a limit of the server, by which.",
+            ("why",),
+            registry=self.registry,
+        )
+        for why in HTTP_LIMITS:
+            self.http_refused.labels(why)
 
     def moved(self, stage: str, force: str, domain: str, at: float) -> None:
         """Tell that a stage finished a step of a feed, be it an empty one, at a time of day."""

@@ -159,18 +159,21 @@ class Parts:
         """The server, on this store. Refuses to serve beyond this machine without tokens."""
         from hub.serve.app import make_app
         from hub.serve.caller import Callers
+        from hub.serve.clients import Clients
         from hub.serve.desk import Desk
         from hub.view.query import Query
 
         settings = self.settings
-        require_tokens_off_loopback(settings.host, settings.tokens_file)
+        server = settings.server
+        require_tokens_off_loopback(settings.host, settings.tokens_file or server.clients_file)
         tokens = Tokens(settings.tokens_file) if settings.tokens_file else None
+        clients = Clients(server.clients_file) if server.clients_file else None
         audit = AuditLog(self.bus, self.codec, settings.instance, self.metrics)
         self._open.callback(audit.close)
         desk = Desk(
             query=Query(self.store, self.codec),
             policy=Policy(),
-            callers=Callers(tokens, require_justification=settings.require_justification),
+            callers=Callers(tokens, clients, require_justification=settings.require_justification),
             audit=audit,
             flow=self.flow,
             feeds=tuple((feed.force, feed.domain) for feed in self.feeds()),
@@ -178,7 +181,7 @@ class Parts:
             stale_after_seconds=settings.stale_after_seconds,
         )
         letters = self._dead_letters(desk, audit)
-        return make_app(desk, self.codec.registry, self.metrics, local=tokens is None, more=letters)
+        return make_app(desk, self.codec.registry, self.metrics, settings.limits, more=letters)
 
     def _dead_letters(self, desk: "Desk", audit: AuditLog) -> list["Route"]:
         """The routes of dead letters, and the thread that looks after those that wait."""

@@ -2,7 +2,6 @@
 
 import gc
 import signal
-import socket
 import sys
 import threading
 import time
@@ -11,7 +10,6 @@ from types import FrameType
 from typing import Protocol
 
 import structlog
-import uvicorn
 from starlette.applications import Starlette
 
 from hub import logs
@@ -20,17 +18,16 @@ from hub.cli.parts import Parts
 from hub.config import Settings
 from hub.control import ConnectorState
 from hub.disk import kept_in, tell_disks
-from hub.errors import ConfigurationError, EnvironmentMissingError, HubError
+from hub.errors import HubError
 from hub.forces import Feed
 from hub.health import Health, State, routes
+from hub.serve.listener import Listener
+from hub.serve.tls import Tls
 
 log = structlog.get_logger()
 
 SERVE_PORT = 8080
 """Where the server listens unless told otherwise; the other processes take a free port."""
-
-_GRACE_SECONDS = 2
-"""How long an answer under way has when the process stops."""
 
 _SWITCH_SECONDS = 0.0005
 """How long a busy stage may keep the others of its process waiting: they give up the interpreter's
@@ -59,8 +56,7 @@ class Process:
         self.stop_asked = threading.Event()
         self.address = ""
         self._threads: list[threading.Thread] = []
-        self._server: uvicorn.Server | None = None
-        self._http: threading.Thread | None = None
+        self.listeners: list[Listener] = []
 
     def check_topics(self) -> None:
         """Refuse to start where a topic differs; the embedded bus makes its own."""
@@ -72,9 +68,7 @@ class Process:
 
     def start(self, stages: Mapping[str, Stage], *, app: Starlette | None = None, port: int) -> None:
         """Start the stages and the HTTP port; `app` is what is served beside health and metrics."""
-        served = app or Starlette()
-        served.router.routes[:0] = routes(self.parts.metrics, self.health)
-        self._listen(served, self.settings.port if self.settings.port is not None else port)
+        self._listen(app, self.settings.port if self.settings.port is not None else port)
         for name, stage in stages.items():
             self.health.set(name, State.STARTING)
             self._threads.append(
@@ -108,13 +102,13 @@ class Process:
         Stages and answers under way end before the parts that they use are closed.
         """
         self.stop_asked.set()
-        if self._server is not None:
-            self._server.should_exit = True
+        for listener in self.listeners:
+            listener.stop()
         deadline = time.monotonic() + 20
         for thread in self._threads:
             thread.join(max(0.1, deadline - time.monotonic()))
-        if self._http is not None:
-            self._http.join(_GRACE_SECONDS + 1)
+        for listener in self.listeners:
+            listener.join()
         failures = self.health.failures()
         self._certificates.close()
         self.parts.close()
@@ -151,29 +145,19 @@ class Process:
         if not name.startswith("connect "):
             self.stop_asked.set()
 
-    def _listen(self, app: Starlette, port: int) -> None:
-        host = self.settings.host
-        listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind((host, port))
-        except OSError as error:
-            listener.close()
-            raise EnvironmentMissingError(
-                f"Cannot listen on {host}:{port}: {error.strerror}. Choose another with --port, 0 for any."
-            ) from error
-        self.address = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
-        config = uvicorn.Config(
-            app, log_config=None, access_log=False, timeout_graceful_shutdown=_GRACE_SECONDS
-        )
-        self._server = uvicorn.Server(config)
-        run = self._server.run
-        self._http = threading.Thread(target=run, args=([listener],), name="http", daemon=True)
-        self._http.start()
-        while not self._server.started:
-            if not self._http.is_alive():
-                raise ConfigurationError(f"The HTTP server did not start on {self.address}.")
-            time.sleep(0.01)
+    def _listen(self, app: Starlette | None, port: int) -> None:
+        """Listen; with an app, which is guarded, its metrics may have a port of their own."""
+        server = self.settings.server
+        tls = Tls(server) if app is not None and server.certificate_file is not None else None
+        self._serve(app or Starlette(), port, tls)
+        if app is not None and server.metrics_port is not None:
+            self._serve(Starlette(), server.metrics_port, None)
+        self.address = self.listeners[0].address
+
+    def _serve(self, app: Starlette, port: int, tls: Tls | None) -> None:
+        app.router.routes[:0] = routes(self.parts.metrics, self.health)
+        settings = self.settings
+        self.listeners.append(Listener(app, settings.host, port, settings.limits, self.parts.metrics, tls))
 
 
 def collect_seldom() -> None:

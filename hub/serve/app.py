@@ -6,8 +6,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import structlog
 from starlette.applications import Starlette
-from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
@@ -16,6 +16,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from hub import logs
 from hub.access import Principal
 from hub.audit import Entry
 from hub.domains import DOMAINS
@@ -25,25 +26,27 @@ from hub.metrics import Metrics
 from hub.schema.registry import Registry
 from hub.serve import connectors, live, schema_registry
 from hub.serve.desk import Desk
+from hub.serve.guard import Guard, shell
 from hub.serve.openapi import describe
 from hub.serve.present import Presenter
 from hub.serve.problem import Problem, answer, failed
 from hub.serve.records import Records
+from hub.serve.settings import LimitSettings
 
-SECURITY_HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; img-src data:; frame-ancestors 'none'; base-uri 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-}
+log = structlog.get_logger()
+
 LOCAL_HOSTS = ["127.0.0.1", "localhost", "[::1]"]
 """Names under which the local principal is served, so that no web page elsewhere can borrow it."""
 
 
+PAGE = Path(str(files("hub.serve"))) / "page"
+
+
 def make_app(
-    desk: Desk, registry: Registry, metrics: Metrics, *, local: bool, more: Sequence[Route] = ()
+    desk: Desk, registry: Registry, metrics: Metrics, limits: LimitSettings, *, more: Sequence[Route] = ()
 ) -> Starlette:
-    """Make the server's app; `local` where no tokens are configured, `more` routes before the page's."""
+    """Make the server's app; `more` are routes before the page's."""
+    local = desk.callers.local
     presenters = {name: Presenter(domain, desk.sharing) for name, domain in DOMAINS.items()}
     records = {name: Records(domain, presenters[name], desk) for name, domain in DOMAINS.items()}
     document = describe(presenters, guarded=not local)
@@ -59,9 +62,17 @@ def make_app(
         *schema_registry.routes(registry, desk.callers),
         *connectors.routes(desk),
         *more,
-        Mount("/", StaticFiles(directory=Path(str(files("hub.serve"))) / "page", html=True)),
+        Mount("/", StaticFiles(directory=PAGE, html=True)),
     ]
-    middleware = [Middleware(_Observe, metrics=metrics)]
+    guard = Middleware(
+        Guard,
+        callers=desk.callers,
+        policy=desk.policy,
+        limits=limits,
+        metrics=metrics,
+        open_paths=shell(PAGE),
+    )
+    middleware = [Middleware(_Observe, metrics=metrics), guard]
     if local:
         middleware.insert(0, Middleware(TrustedHostMiddleware, allowed_hosts=LOCAL_HOSTS, www_redirect=False))
     return Starlette(
@@ -140,7 +151,7 @@ class _Board:
 
 
 class _Observe:
-    """Adds the security headers and measures each request by its route."""
+    """Measures each request by its route, and answers where the hub has a defect."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
@@ -150,16 +161,22 @@ class _Observe:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        began = time.monotonic()
+        began, begun = time.monotonic(), False
 
         async def observed(message: Message) -> None:
+            nonlocal begun
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in SECURITY_HEADERS.items():
-                    headers.setdefault(name, value)
+                begun = True
                 route = getattr(scope.get("route"), "path", "other")
                 series = self._metrics.requests.labels(route, scope["method"], str(message["status"]))
                 series.observe(time.monotonic() - began)
             await send(message)
 
-        await self._app(scope, receive, observed)
+        try:
+            await self._app(scope, receive, observed)
+        except Exception as error:
+            log.error("defect", trace=logs.trace(error))
+            if begun:
+                raise
+            problem = Problem(500, "The hub failed", "A defect; its log tells where. Please report it.")
+            await problem.response()(scope, receive, observed)

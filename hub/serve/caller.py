@@ -1,4 +1,4 @@
-"""Tells who calls, from the bearer token; without tokens, the one local principal."""
+"""Tells who calls, by bearer token or client certificate; the local one without either."""
 
 import datetime as dt
 from urllib.parse import urlsplit
@@ -6,29 +6,44 @@ from urllib.parse import urlsplit
 from starlette.requests import Request
 
 from hub.access import LOCAL, Principal, Tokens
+from hub.serve.clients import Clients
 from hub.serve.problem import Problem
 
 
 class Callers:
-    """Authenticates requests. Without tokens everyone who reaches the loopback address is `LOCAL`."""
+    """Authenticates requests. Without tokens and clients whoever reaches the loopback address is `LOCAL`."""
 
-    def __init__(self, tokens: Tokens | None, *, require_justification: bool) -> None:
+    def __init__(
+        self, tokens: Tokens | None, clients: Clients | None = None, *, require_justification: bool
+    ) -> None:
         self._tokens = tokens
+        self._clients = clients
         self._require_justification = require_justification
 
-    def principal(self, request: Request) -> Principal:
-        """Who calls. Raises `Problem` 401 where a token is missing, unknown or expired."""
-        if self._tokens is None:
+    @property
+    def local(self) -> bool:
+        """Whether nobody is asked who they are."""
+        return self._tokens is None and self._clients is None
+
+    def authenticate(self, request: Request) -> Principal:
+        """Who calls. Raises `Problem` 401 where a token or certificate is missing, unknown or expired.
+
+        One who sends a token is taken by it alone: a wrong one does not fall back on the certificate.
+        """
+        if self.local:
             return LOCAL
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        found = self._tokens.principal(token.strip(), dt.datetime.now(dt.UTC).date())
-        if scheme.lower() != "bearer" or found is None:
-            raise Problem(
-                401,
-                "Who asks?",
-                "Send a valid token: Authorization: Bearer ….",
-                headers={"WWW-Authenticate": "Bearer"},
-            )
+        today = dt.datetime.now(dt.UTC).date()
+        sent = request.headers.getlist("authorization")
+        found = self._by_token(sent, today) if sent else self._by_certificate(request, today)
+        if found is None:
+            raise _unknown()
+        return found
+
+    def principal(self, request: Request) -> Principal:
+        """Who calls, as the guard before every route found out; `Problem` 401 where it did not."""
+        found = getattr(request.state, "principal", None)
+        if not isinstance(found, Principal):
+            raise _unknown()
         return found
 
     def justification(self, request: Request) -> str:
@@ -40,11 +55,33 @@ class Callers:
             )
         return reason
 
+    def _by_token(self, sent: list[str], today: dt.date) -> Principal | None:
+        scheme, _, token = sent[0].partition(" ")
+        if self._tokens is None or len(sent) != 1 or scheme.lower() != "bearer":
+            return None
+        return self._tokens.principal(token.strip(), today)
+
+    def _by_certificate(self, request: Request, today: dt.date) -> Principal | None:
+        certificate = getattr(request.state, "client_certificate", None)
+        if self._clients is None or certificate is None:
+            return None
+        return self._clients.principal(certificate, today)
+
+
+def _unknown() -> Problem:
+    return Problem(
+        401,
+        "Who asks?",
+        "Send a valid token: Authorization: Bearer ….",
+        headers={"WWW-Authenticate": "Bearer"},
+    )
+
 
 def refuse_other_sites(request: Request) -> None:
     """Refuse an act that a page of another site has a browser ask for: `Problem` 403.
 
-    Without tokens everyone on this machine may act, and so might any page they look at.
+    Without tokens everyone on this machine may act, and so might any page they look at; a browser
+    sends a client certificate along, too, whoever has it ask.
     """
     origin = request.headers.get("origin")
     if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):

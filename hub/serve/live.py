@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -25,12 +26,13 @@ def stream(
 ) -> StreamingResponse:
     """Answer with events `<noun>` (a record) and `freshness`, until the caller goes away.
 
+    The stream also ends with the longest life of its connection.
     Each record's event id is its change number, so a browser that reconnects misses nothing.
     """
     return StreamingResponse(
         _events(request, after, changes, freshness),
         media_type="text/event-stream",
-        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+        headers={"X-Accel-Buffering": "no"},
     )
 
 
@@ -39,7 +41,8 @@ async def _events(
 ) -> AsyncIterator[str]:
     loop = asyncio.get_running_loop()
     next_freshness = 0.0
-    while not await request.is_disconnected():
+    ends_at = getattr(request.state, "ends_at", math.inf)
+    while loop.time() < ends_at and not await request.is_disconnected():
         if loop.time() >= next_freshness:
             yield _event("freshness", await run_in_threadpool(freshness))
             next_freshness = loop.time() + FRESHNESS_SECONDS

@@ -20,6 +20,7 @@ TOKENS = {
     "operator": ("", {"*": ["operator"]}),
     "restricted": ("", {"*": ["restricted_reader"]}),
     "approver": ("", {"*": ["approver"]}),
+    "monitor": ("", {"*": ["monitor"]}),
     "insider": ("", {"leicestershire": ["operator", "restricted_reader"]}),
 }
 """Test tokens: each is its own name."""

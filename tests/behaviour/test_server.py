@@ -6,6 +6,7 @@ import sys
 import time
 from pathlib import Path
 
+import httpx
 import pytest
 from typer.testing import CliRunner
 
@@ -15,6 +16,7 @@ from hub.domains import DOMAINS
 from hub.errors import ConfigurationError, TransientError
 from hub.schema.codec import Codec
 from hub.schema.registry import load_registry
+from hub.serve.settings import ServerSettings
 from hub.view.query import Query
 from tests.behaviour.server import TOKENS, running, write_tokens
 from tests.view_records import T0, incident, staff
@@ -385,13 +387,30 @@ def test_ordinary_clients_find_the_schema_of_an_id(server):
     assert server.get("/subjects/none/versions").json()["error_code"] == 40401
 
 
-def test_health_and_metrics_need_no_token(guarded):
+COUNTED = 'alliance_hub_http_request_seconds_count{method="GET",route="/incidents",status="200"}'
+
+
+def test_health_needs_no_token_and_metrics_one_that_may_monitor(guarded):
     assert guarded.get("/livez").status_code == 200
     assert guarded.get("/readyz").json()["ready"] is True
     guarded.get("/incidents", "everyone")
-    assert 'alliance_hub_http_request_seconds_count{method="GET",route="/incidents",status="200"}' in (
-        guarded.get("/metrics").text
-    )
+    assert [guarded.get("/metrics", token).status_code for token in (None, "nobody", "everyone")] == [
+        401,
+        401,
+        403,
+    ]
+    assert COUNTED in guarded.get("/metrics", "monitor").text
+
+
+def test_metrics_can_have_a_port_of_their_own_without_tokens(tmp_path):
+    with running(
+        tmp_path, tokens_file=write_tokens(tmp_path), server=ServerSettings(metrics_port=0)
+    ) as server:
+        assert server.get("/incidents", "everyone").status_code == 200
+        address = server.process.listeners[1].address
+        assert COUNTED in httpx.get(f"{address}/metrics").text
+        assert httpx.get(f"{address}/readyz").status_code == 200
+        assert httpx.get(f"{address}/incidents").status_code == 404
 
 
 def test_the_page_is_served_with_headers_that_keep_it_to_itself(server):

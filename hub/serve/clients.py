@@ -1,0 +1,79 @@
+"""Who holds which client certificate: a TOML file like that of the tokens.
+
+    [[clients]]
+    name = "leicester-feed"
+    force = "leicestershire"
+    subject = "CN=feed,O=Leicestershire Police"      # the whole subject, as RFC 4514 writes it
+    roles = { leicestershire = ["incident_reader"] }
+
+    [[clients]]
+    name = "dashboards"
+    san = "URI:spiffe://alliance/dashboards"         # or DNS:…, email:…, IP Address:…
+    roles = { "*" = ["analyst"] }
+    expires = 2027-01-31
+
+That a certificate is genuine, and of whom, TLS has seen to. Taking an entry out and starting
+the server again shuts its holder out before the certificate expires.
+"""
+
+import datetime as dt
+from pathlib import Path
+from typing import Self
+
+from pydantic import model_validator
+
+from hub.access import Holder, Principal, load_holders
+
+_KINDS = ("DNS", "URI", "email", "IP Address")
+
+
+class _Client(Holder):
+    subject: str = ""
+    san: str = ""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if bool(self.subject) == bool(self.san):
+            raise ValueError("give subject or san, one of them")
+        if self.subject:
+            _subject(self.subject)
+        elif self.san.partition(":")[0] not in _KINDS or not self.san.partition(":")[2]:
+            raise ValueError(f"san is one of {', '.join(f'{kind}:…' for kind in _KINDS)}")
+        return self
+
+
+class Clients:
+    """The holders of client certificates. Raises `ConfigurationError` with every problem of the file."""
+
+    def __init__(self, file: Path) -> None:
+        entries = load_holders(file, "clients", _Client)
+        self._by_subject = [(_subject(entry.subject), entry) for entry in entries if entry.subject]
+        self._by_san = [(entry.san, entry) for entry in entries if entry.san]
+
+    def principal(self, certificate: bytes, today: dt.date) -> Principal | None:
+        """Who holds this verified certificate (DER); None where nobody does, or more than one might."""
+        subject, sans = _names(certificate)
+        found = [entry for name, entry in self._by_subject if name == subject]
+        found += [entry for name, entry in self._by_san if name in sans]
+        return found[0].principal(today) if len(found) == 1 else None
+
+
+def _subject(text: str) -> object:
+    from cryptography import x509  # large, and most servers of a trial use none
+
+    return x509.Name.from_rfc4514_string(text)
+
+
+def _names(certificate: bytes) -> tuple[object, set[str]]:
+    from cryptography import x509
+
+    held = x509.load_der_x509_certificate(certificate)
+    try:
+        names = held.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return held.subject, set()
+    found = {f"DNS:{name}" for name in names.get_values_for_type(x509.DNSName)}
+    found |= {f"URI:{name}" for name in names.get_values_for_type(x509.UniformResourceIdentifier)}
+    found |= {f"email:{name}" for name in names.get_values_for_type(x509.RFC822Name)}
+    found |= {f"IP Address:{name}" for name in names.get_values_for_type(x509.IPAddress)}
+    return held.subject, found
