@@ -62,6 +62,10 @@ def certificate_files(settings: Settings) -> list[tuple[str, Path]]:
         options = parse_kafka_url(settings.bus_url).settings
         found += [(use, Path(options[name])) for name, use in _BUS_FILES.items() if name in options]
     found += _of_database("store", settings.store_url)
+    if settings.server.certificate_file is not None:
+        found.append(("server", settings.server.certificate_file))
+    if settings.server.client_ca_file is not None:
+        found.append(("server" + _AUTHORITY, settings.server.client_ca_file))
     for force, domains in settings.sources.items():
         for domain, source in domains.items():
             found += _of_database(f"{force}/{domain}", source.location)
