@@ -18,6 +18,7 @@ from hub.cli.reconcile import reconcile
 from hub.cli.removals import removals_app
 from hub.cli.schemas import schemas_app
 from hub.cli.standins import standins
+from hub.cli.store import store_app
 from hub.cli.token import token
 from hub.cli.topics import topics_app
 from hub.config import Settings
@@ -116,6 +117,7 @@ app.add_typer(removals_app, name="removals")
 app.add_typer(connectors_app, name="connectors")
 app.add_typer(dlq_app, name="dlq")
 app.add_typer(positions_app, name="positions")
+app.add_typer(store_app, name="store")
 app.add_typer(schemas_app(lambda settings: Parts(settings).forces), name="schemas")
 
 

@@ -176,15 +176,17 @@ class PostgresSession:
 def _make_incoming(domain: str) -> str:
     """Make the temporary table of this connection: a current row, and whether it is the newest."""
     table = CURRENT[domain]
+    # Columns are named: a later release may have added some while this one still writes.
     return (
         f"CREATE TEMPORARY TABLE incoming_{table.name} ON COMMIT DELETE ROWS"
-        f" AS SELECT NULL::bool AS newest, * FROM {table.name} WITH NO DATA"
+        f" AS SELECT NULL::bool AS newest, {', '.join(table.c.keys())} FROM {table.name} WITH NO DATA"
     )
 
 
 def _statements(domain: str) -> tuple[str, str, str, str]:
     """Copy in; write the current table; write the history; write versions that came late."""
-    table, history = CURRENT[domain], HISTORY[domain].name
+    table = CURRENT[domain]
+    history = f"{HISTORY[domain].name} ({', '.join(HISTORY[domain].c.keys())})"
     columns = ", ".join(table.c.keys())
     updates = ", ".join(f"{name} = excluded.{name}" for name in table.c.keys()[1:])
     incoming = f"incoming_{table.name}"

@@ -150,12 +150,15 @@ class SqliteSession:
         return int(row[0]) - count + 1
 
     def write(self, domain: str, plan: Plan, applied_at: int) -> None:
-        table, history = CURRENT[domain], HISTORY[domain].name
+        table, history = CURRENT[domain], HISTORY[domain]
         marks = ",".join("?" * len(table.c))
         updates = ", ".join(f"{name} = excluded.{name}" for name in table.c.keys()[1:])
-        upsert = f"INSERT INTO {table.name} VALUES ({marks}) ON CONFLICT (id) DO UPDATE SET {updates}"
+        # Columns are named: a later release may have added some while this one still writes.
+        into = f"{table.name} ({', '.join(table.c.keys())})"
+        upsert = f"INSERT INTO {into} VALUES ({marks}) ON CONFLICT (id) DO UPDATE SET {updates}"
         self._executemany(upsert, plan.newest.values())
-        insert = f"INSERT INTO {history} VALUES (?,?,?,?,?,?) ON CONFLICT DO "
+        columns = ", ".join(history.c.keys())
+        insert = f"INSERT INTO {history.name} ({columns}) VALUES (?,?,?,?,?,?) ON CONFLICT DO "
         # A version replayed is the newest anew, so its number rises with its record's.
         renumber = "UPDATE SET change_number = excluded.change_number"
         self._executemany(insert + renumber, _versions(plan.newest.values(), applied_at))

@@ -9,8 +9,9 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
-from sqlalchemy import Connection, make_url, select
+from sqlalchemy import URL, Connection, make_url, select
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from hub.bus.contract import TopicPartition
@@ -30,28 +31,41 @@ def open_store(url: str, secret: str | None = None) -> "Store":
     """Open the store at `sqlite:///PATH` or `postgresql://USER:PASSWORD@HOST/DATABASE`.
 
     `secret` is the password, where the URL holds none. Makes the store's tables where there are none.
-    Raises `ConfigurationError` for another URL or a store of another version, `TransientError`
-    where the database does not answer.
+    Raises `ConfigurationError` for another URL, or for a store of another release with the command
+    that brings it here (see `hub.view.migrating`), `TransientError` where the database does not answer.
     """
-    try:
-        parsed = make_url(url)
-    except ArgumentError:
-        raise ConfigurationError(f"The store's URL is none; write {FORMS}.") from None
-    if secret is not None:
-        parsed = parsed.set(password=secret)
-    if parsed.drivername == "sqlite" and parsed.database:
-        database = open_sqlite(parsed)
-    elif parsed.drivername in {"postgresql", "postgresql+psycopg"}:
-        database = open_postgres(parsed.set(drivername="postgresql+psycopg"))
-    else:
-        raise ConfigurationError(f"No store of this kind: '{parsed.render_as_string()}'; write {FORMS}.")
-    store = Store(database)
+    store = Store(open_database(url, secret))
     try:
         store.make()
     except BaseException:
         store.close()
         raise
     return store
+
+
+def open_database(url: str, secret: str | None = None) -> Database:
+    """The database of a store, whatever is in it. `ConfigurationError` for a URL that is none."""
+    parsed = _parsed(url)
+    if secret is not None:
+        parsed = parsed.set(password=secret)
+    if parsed.drivername == "sqlite" and parsed.database:
+        return open_sqlite(parsed)
+    if parsed.drivername in {"postgresql", "postgresql+psycopg"}:
+        return open_postgres(parsed.set(drivername="postgresql+psycopg"))
+    raise ConfigurationError(f"No store of this kind: '{parsed.render_as_string()}'; write {FORMS}.")
+
+
+def sqlite_path(url: str) -> Path | None:
+    """The file of a store on SQLite; None for one on PostgreSQL."""
+    parsed = _parsed(url)
+    return Path(parsed.database).absolute() if parsed.drivername == "sqlite" and parsed.database else None
+
+
+def _parsed(url: str) -> URL:
+    try:
+        return make_url(url)
+    except ArgumentError:
+        raise ConfigurationError(f"The store's URL is none; write {FORMS}.") from None
 
 
 class Store:
@@ -69,7 +83,7 @@ class Store:
         self._explain = database.explain
 
     def make(self) -> None:
-        """Make the tables where there are none; refuse those of another version."""
+        """Make the tables where there are none; refuse those of another release."""
         with self._translated():
             make_tables(self._engine, self.url)
 

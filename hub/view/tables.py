@@ -1,4 +1,7 @@
-"""The store's tables, made from the declared domains; the same on SQLite and PostgreSQL."""
+"""The store's tables, made from the declared domains; the same on SQLite and PostgreSQL.
+
+Whatever is changed here needs a revision in `hub/view/migrations`.
+"""
 
 from typing import Any
 
@@ -11,15 +14,14 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    PrimaryKeyConstraint,
+    String,
     Table,
     Text,
 )
 from sqlalchemy.types import TypeEngine
 
 from hub.domains import DOMAINS, Domain
-
-VERSION = 1
-"""Raised with every change of the tables."""
 
 METADATA = MetaData()
 
@@ -108,3 +110,12 @@ CHANGE_COUNTER = Table("change_counter", METADATA, Column("last", BigInteger, nu
 visible only when all lower ones are."""
 
 STORE_VERSION = Table("store_version", METADATA, Column("version", Integer, nullable=False))
+"""The number of the revision, for releases that know no other mark."""
+
+REVISION = Table(
+    "alembic_version",
+    MetaData(),
+    Column("version_num", String(32), nullable=False),
+    PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
+)
+"""Alembic's own mark, in the form in which alembic makes it."""

@@ -51,3 +51,18 @@ def test_an_installed_wheel_does_not_see_the_checkout(installed, tmp_path):
     answer = run(python, tmp_path, "-c", code)
     assert str(ROOT / "hub") not in answer.stdout
     assert answer.stdout.count(str(installed.parents[1])) == 3
+
+
+def test_an_installed_wheel_brings_the_scripts_of_the_stores_migrations(installed, tmp_path):
+    python = installed.parent / "python"
+    code = (
+        "from hub.view.making import locked, revision_of\n"
+        "from hub.view.migrating import make_at\n"
+        "from hub.view.migrations import HEAD\n"
+        "from hub.view.store import open_database\n"
+        "with locked(open_database('sqlite:///made.db').engine) as connection:\n"
+        "    make_at(connection, HEAD)\n"
+        "    print(revision_of(connection) == HEAD)\n"
+    )
+    answer = run(python, tmp_path, "-c", code)
+    assert answer.stdout == "True\n", answer.stderr
