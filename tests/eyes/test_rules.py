@@ -37,7 +37,8 @@ def test_every_rule_fires_and_does_not_fire_as_promtool_plays_it():
 
 def played():
     """What the played tests look at: by alert, the seconds at which it is to fire, and not to."""
-    firing, silent = {}, {}
+    firing: dict[str, list[int]] = {}
+    silent: dict[str, list[int]] = {}
     for test in yaml.safe_load(RULE_TESTS.read_text())["tests"]:
         for look in test["alert_rule_test"]:
             moment = sum(seconds(part) for part in re.findall(r"\d+[smh]", str(look["eval_time"])))
