@@ -61,7 +61,10 @@ class Clients:
 def _subject(text: str) -> object:
     from cryptography import x509  # large, and most servers of a trial use none
 
-    return x509.Name.from_rfc4514_string(text)
+    try:
+        return x509.Name.from_rfc4514_string(text)
+    except ValueError:
+        raise ValueError(f"'{text}' is no subject such as CN=feed,O=Leicestershire Police") from None
 
 
 def _names(certificate: bytes) -> tuple[object, set[str]]:

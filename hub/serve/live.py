@@ -32,7 +32,7 @@ def stream(
     return StreamingResponse(
         _events(request, after, changes, freshness),
         media_type="text/event-stream",
-        headers={"X-Accel-Buffering": "no"},
+        headers={"X-Accel-Buffering": "no", "Connection": "close"},
     )
 
 

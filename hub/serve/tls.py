@@ -18,10 +18,11 @@ Marks = tuple[tuple[int, int, int], ...]
 
 
 class Tls:
-    """The server's side of TLS 1.2 and later.
+    """The server's side of TLS 1.2 and later; of 1.3 alone with client certificates.
 
-    Sessions are never resumed: each connection shows its certificate anew, against the authorities
-    of that moment. Raises `ConfigurationError` where the files cannot be used.
+    There sessions are never resumed: each connection shows its certificate anew, against the
+    authorities of that moment. Python cannot keep 1.2 from resuming them. Raises `ConfigurationError`
+    where the files cannot be used.
     """
 
     def __init__(self, settings: ServerSettings) -> None:
@@ -72,6 +73,7 @@ class Tls:
             raise ConfigurationError(f"The server's TLS files {names} cannot be used: {why}.") from error
         if settings.client_ca_file is not None:
             required = settings.client_certificate_required
+            context.minimum_version = ssl.TLSVersion.TLSv1_3
             context.verify_mode = ssl.CERT_REQUIRED if required else ssl.CERT_OPTIONAL
         return context
 

@@ -49,7 +49,7 @@ class Connection(H11Protocol):
         self._watch()
 
     def on_response_complete(self) -> None:
-        if self.loop.time() > self._ends_at and not self.transport.is_closing():
+        if self.loop.time() >= self._ends_at and not self.transport.is_closing():
             self.transport.close()
         super().on_response_complete()
         self._watch()

@@ -233,9 +233,11 @@ for (const select of [filters.force, filters.status, filters.grade]) select.addE
 });
 
 for (;;) {
+  const began = performance.now();
   try {
     if (shown.after === null) await load();
     await follow();
+    if (performance.now() - began > RETRY_MS) continue; // in order: a connection's longest life was over
   } catch (error) {
     console.warn(error);
   }
