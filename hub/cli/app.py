@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from hub.bus.contract import Bus, TopicSpec
+from hub.cli.backup import backup, restore
 from hub.cli.connectors import connectors_app
 from hub.cli.demo import demo
 from hub.cli.dlq import dlq_app
@@ -111,6 +112,8 @@ app.command("demo")(demo)
 app.command("standins")(standins)
 app.command("token")(token)
 app.command("reconcile")(reconcile)
+app.command("backup")(backup)
+app.command("restore")(restore)
 app.add_typer(topics_app(_connect), name="topics")
 app.add_typer(forces_app, name="forces")
 app.add_typer(removals_app, name="removals")
