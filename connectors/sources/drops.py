@@ -51,7 +51,7 @@ class Drops:
         """List what is to be read after what the ledger says is done."""
         now = self._ticks()
         listing = Listing(int(self._clock() * 1_000_000))
-        found, others = self._folder.list(self._is_drop)
+        found, others = self._folder.list(self.is_drop)
         listing.present = {name: found[name] for name in sorted(found)}
         for memory in (self._since, self._tails, self.hashes):
             for name in memory.keys() - listing.present.keys():
@@ -69,7 +69,8 @@ class Drops:
         began, took = self._listed
         return began <= self._ticks() < began + 10 * took
 
-    def _is_drop(self, name: str) -> bool:
+    def is_drop(self, name: str) -> bool:
+        """Whether a file of this name is one to read, sooner or later."""
         marker = self._settings.whole.marker
         return self._matches(name) is not None and not (marker and name.endswith(marker))
 

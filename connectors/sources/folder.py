@@ -42,6 +42,10 @@ class LocalFolder:
     def __init__(self, path: Path) -> None:
         self._path = path
 
+    @property
+    def path(self) -> Path:
+        return self._path
+
     def list(self, wanted: Wanted) -> tuple[dict[str, Look], set[str]]:
         looks: dict[str, Look] = {}
         others: set[str] = set()

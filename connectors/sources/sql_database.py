@@ -48,6 +48,10 @@ class Database:
         self._opened: tuple[int, int] | None = None
 
     @property
+    def dialect(self) -> str:
+        return self._engine.dialect.name
+
+    @property
     def is_sqlite(self) -> bool:
         return self._engine.dialect.name == "sqlite"
 

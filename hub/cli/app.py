@@ -10,6 +10,7 @@ from hub.cli.backup import backup, restore
 from hub.cli.connectors import connectors_app
 from hub.cli.demo import demo
 from hub.cli.dlq import dlq_app
+from hub.cli.doctor import doctor
 from hub.cli.forces import forces_app
 from hub.cli.options import takes_settings
 from hub.cli.parts import Parts
@@ -19,6 +20,7 @@ from hub.cli.reconcile import reconcile
 from hub.cli.removals import removals_app
 from hub.cli.schemas import schemas_app
 from hub.cli.standins import standins
+from hub.cli.status import status
 from hub.cli.store import store_app
 from hub.cli.token import token
 from hub.cli.topics import topics_app
@@ -114,6 +116,8 @@ app.command("token")(token)
 app.command("reconcile")(reconcile)
 app.command("backup")(backup)
 app.command("restore")(restore)
+app.command("status")(status)
+app.command("doctor")(doctor)
 app.add_typer(topics_app(_connect), name="topics")
 app.add_typer(forces_app, name="forces")
 app.add_typer(removals_app, name="removals")

@@ -2,14 +2,14 @@
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from hub import logs
-from hub.config import load_settings
+from hub.config import Settings, load_settings
 from hub.errors import HubError
 
 _OPTIONS: dict[str, Any] = {
@@ -21,17 +21,20 @@ _OPTIONS: dict[str, Any] = {
 }
 
 
-def takes_settings(command: Callable[..., None]) -> Callable[..., None]:
+def takes_settings(
+    command: Callable[..., None], *, refused: Callable[[HubError, Mapping[str, Any]], None] | None = None
+) -> Callable[..., None]:
     """Give a command the common options; it is called with `settings` first.
 
-    A `HubError` is printed and becomes the exit code its class states.
+    A `HubError` is printed and becomes the exit code its class states. `refused` is called first
+    where the settings cannot be read, with the command's own options.
     """
 
     @functools.wraps(command)
     def run(**given: Any) -> None:
         common = {name: given.pop(name) for name in _OPTIONS}
         try:
-            settings = load_settings(common.pop("config"), **common)
+            settings = _settings(common, given, refused)
             logs.configure(settings.log_format)
             command(settings, **given)
         except HubError as error:
@@ -48,3 +51,16 @@ def takes_settings(command: Callable[..., None]) -> Callable[..., None]:
     )
     run.__annotations__ = {p.name: p.annotation for p in run.__signature__.parameters.values()}  # type: ignore[attr-defined]
     return run
+
+
+def _settings(
+    common: dict[str, Any],
+    given: Mapping[str, Any],
+    refused: Callable[[HubError, Mapping[str, Any]], None] | None,
+) -> Settings:
+    try:
+        return load_settings(common.pop("config"), **common)
+    except HubError as error:
+        if refused is not None:
+            refused(error, given)
+        raise

@@ -1,0 +1,143 @@
+"""`alliance-hub doctor`: what is wrong, each line with its remedy, within seconds."""
+
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any
+
+import typer
+
+from hub.cli.options import takes_settings
+from hub.cli.parts import Parts
+from hub.config import Settings, SourceSettings
+from hub.doctor.finding import EXIT_CODES, Finding, Verdict, failed, ok, warning, worst
+from hub.doctor.round import Check, examine
+from hub.errors import HubError
+from hub.forces import Feed
+
+_COLOURS = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.FAILED: "red"}
+_SOURCE_REMEDY = "See that its system is up and reachable from here, and that `location` names it."
+
+
+def _refused(error: HubError, given: Mapping[str, Any]) -> None:
+    """The settings cannot be read, so that is all there is to say."""
+    findings = [failed("configuration", line) for line in str(error).splitlines()]
+    _tell(findings, as_json=given["as_json"])
+
+
+def _doctor(
+    settings: Settings,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    within: Annotated[
+        float, typer.Option(min=0.1, max=600, help="Seconds after which what does not answer is given up.")
+    ] = 3,
+) -> None:
+    """Look at configuration, bus, topics, schemas, store, sources, disk, clocks, certificates and tokens.
+
+    Only looks, beside a hub that runs or not. Exits with 0 where all is ok, with 1 for a warning,
+    with 2 where something failed.
+    """
+    parts = Parts(settings)
+    try:
+        checks = _checks(parts, within)
+    except HubError as error:
+        findings = [failed("configuration", line) for line in str(error).splitlines()]
+    else:
+        findings = examine(checks, within)
+        if not any(finding.about == "clock" for finding in findings):
+            findings.append(ok("clock", "nothing that answers tells another time than this machine's"))
+    _tell(findings, as_json=as_json)
+
+
+doctor = takes_settings(_doctor, refused=_refused)
+
+
+def _checks(parts: Parts, within: float) -> list[Check]:
+    from hub.doctor import machine
+    from hub.doctor.bus import bus_checks
+    from hub.doctor.store import REMEDY, check_store
+
+    settings, forces = parts.settings, parts.forces
+    return [
+        Check("configuration", lambda: _configuration(parts)),
+        Check("forces", lambda: _forces(parts)),
+        Check("schemas", lambda: _schemas(parts)),
+        *bus_checks(settings.bus_url, lambda: parts.bus, parts.declared_topics(), within),
+        Check("store", lambda: check_store(settings.store_url, settings.store_secret()), REMEDY),
+        *_sources(parts),
+        Check("disk", lambda: machine.check_disk(settings)),
+        Check("certificates", lambda: machine.check_certificates(settings)),
+        Check("boundary", lambda: machine.check_boundary(settings, forces)),
+        Check("tokens", lambda: machine.check_tokens(settings)),
+    ]
+
+
+def _configuration(parts: Parts) -> Iterator[Finding]:
+    """Whether what is configured is of forces and domains that there are."""
+    sources = parts.settings.sources
+    known = {(feed.force, feed.domain) for feed in parts.feeds()}
+    named = {(force, domain) for force, domains in sources.items() for domain in domains}
+    for force, domain in sorted(named - known):
+        feeds = ", ".join(f"{each[0]}.{each[1]}" for each in sorted(known))
+        yield failed("configuration", f"[sources.{force}.{domain}] is of no feed; there are {feeds}.")
+    if not named:
+        yield warning(
+            "configuration",
+            "no source is configured, so nothing is read: set [sources.FORCE.DOMAIN] location.",
+        )
+    yield ok(
+        "configuration", f"the settings can be read; they name {len(named)} sources of {len(known)} feeds"
+    )
+
+
+def _forces(parts: Parts) -> Iterator[Finding]:
+    from connectors.sources import check_source
+    from hub.normalise.mapping import check_mapping
+
+    feeds = parts.feeds()
+    problems = [problem for feed in feeds for problem in (*check_source(feed), *check_mapping(feed))]
+    yield from (failed("forces", problem) for problem in problems)
+    if not problems:
+        yield ok("forces", f"{len(parts.forces)} forces with {len(feeds)} feeds are as they must be")
+
+
+def _schemas(parts: Parts) -> Iterator[Finding]:
+    from hub.schema.compatibility import check_registry
+    from hub.schema.registry import read_registry
+
+    registry, problems = read_registry(parts.forces)
+    problems += check_registry(registry)
+    yield from (failed("schemas", problem) for problem in problems)
+    if not problems:
+        yield ok("schemas", f"{len(list(registry))} schemas are compatible and as published")
+
+
+def _sources(parts: Parts) -> list[Check]:
+    """A check for each feed whose source is configured."""
+    located = [
+        (feed, where)
+        for feed in parts.feeds()
+        if (where := parts.settings.sources.get(feed.force, {}).get(feed.domain)) is not None
+    ]
+    return [_source(feed, where) for feed, where in located]
+
+
+def _source(feed: Feed, where: SourceSettings) -> Check:
+    from connectors.examination import about, examine_source
+
+    return Check(about(feed), lambda: examine_source(feed, where.location, where.secret()), _SOURCE_REMEDY)
+
+
+def _tell(findings: Sequence[Finding], *, as_json: bool) -> None:
+    """Say it, and end the process at once: what still hangs in a check is left behind."""
+    verdict = worst(findings)
+    if as_json:
+        told = [{"about": f.about, "verdict": f.verdict, "said": f.said} for f in findings]
+        typer.echo(json.dumps({"verdict": verdict, "findings": told}, indent=2))
+    else:
+        width = max(len(finding.about) for finding in findings)
+        for finding in findings:
+            word = typer.style(f"{finding.verdict:<7}", fg=_COLOURS[finding.verdict])
+            typer.echo(f"{word}  {finding.about:<{width}}  {finding.said}")
+    sys.stdout.flush()
+    raise typer.Exit(EXIT_CODES[verdict])

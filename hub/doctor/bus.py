@@ -1,0 +1,76 @@
+"""The checks of the bus: whether it answers, and whether its topics are as declared."""
+
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from functools import partial
+from urllib.parse import urlsplit
+
+from hub.bus.contract import Bus, TopicSpec
+from hub.bus.topics import check
+from hub.doctor.finding import Finding, failed, ok, warning
+from hub.doctor.round import Check
+from hub.presence import bus_file
+
+_REMEDY = "See that its brokers are up and reachable from here, and that `bus` names them."
+_HUNG = "The bus did not answer; see its line."
+
+
+def bus_checks(
+    url: str, open_bus: Callable[[], Bus], declared: Sequence[TopicSpec], within_seconds: float
+) -> list[Check]:
+    """The bus itself, and its topics where it answers."""
+    opened: Future[Bus | Finding] = Future()
+    return [
+        Check("bus", partial(_bus, url, open_bus, opened, within_seconds), _REMEDY),
+        Check("topics", partial(_topics, opened, declared), _HUNG),
+    ]
+
+
+def _bus(
+    url: str, open_bus: Callable[[], Bus], opened: Future[Bus | Finding], within_seconds: float
+) -> Iterator[Finding]:
+    """Whether the bus is there, told in less than the time there is where nobody listens."""
+    found: Bus | Finding = failed("topics", "not looked at, since the bus does not answer; see its line.")
+    try:
+        file = bus_file(url)
+        if file is not None and not file.exists():
+            found = warning("topics", "there are none yet; the first start of the hub makes them.")
+            yield warning("bus", f"there is no bus at {file} yet; the first start of the hub makes it.")
+        elif refused := _refused(url, within_seconds / 2):
+            yield failed("bus", f"{refused}. {_REMEDY}")
+        else:
+            bus = open_bus()
+            bus.describe_topics()
+            found = bus
+            yield ok("bus", f"{bus.url} answers")
+    finally:
+        opened.set_result(found)
+
+
+def _topics(opened: Future[Bus | Finding], declared: Sequence[TopicSpec]) -> Iterator[Finding]:
+    bus = opened.result()
+    if isinstance(bus, Finding):
+        yield bus
+        return
+    problems = check(bus, declared)
+    yield from (failed("topics", problem) for problem in problems)
+    if not problems:
+        yield ok("topics", f"{len(declared)} topics are as declared")
+
+
+def _refused(url: str, seconds: float) -> str | None:
+    """Why no broker can be reached, by the last one's reason; None where one can, or there is none."""
+    if not url.startswith("kafka:"):
+        return None
+    reason = None
+    for server in url.removeprefix("kafka://").partition("?")[0].split(","):
+        parts = urlsplit(f"//{server}")
+        try:
+            address = parts.hostname or "", parts.port or 9092
+            socket.create_connection(address, timeout=seconds).close()
+        except (OSError, ValueError) as error:
+            reason = f"no broker can be reached: {server}: {getattr(error, 'strerror', None) or error}"
+        else:
+            return None
+    return reason
