@@ -20,7 +20,7 @@ create table known (
 create table dead (id blob primary key) without rowid;
 """
 _MOST_VARIABLES = 500
-_CACHE_KIB = 16_384
+_CACHE_KIB = 4_096
 
 
 class Known(NamedTuple):

@@ -136,15 +136,16 @@ class Head:
 
 
 class Overlap:
-    """Reads again from well behind the newest watermark up to it, or all where there is none.
+    """Reads again from a watermark behind the newest up to that, or all where `low` is None.
 
-    The first of a start goes on to the end of the table. `began` is the time up to which
-    everything is read once this is done and the head has passed.
+    The first of a start goes on to the end of the table. Where `low` lies far enough behind,
+    `began` is the time up to which everything is read once this is done and the head has passed.
     """
 
-    def __init__(self, layout: Layout, newest: Any, clock: Callable[[], float], *, to_the_end: bool) -> None:
+    def __init__(
+        self, layout: Layout, low: Any, newest: Any, clock: Callable[[], float], *, to_the_end: bool = False
+    ) -> None:
         self._layout = layout
-        low = None if newest is None else layout.marks.back(newest)
         high = None if to_the_end else newest
         database, names = layout.database, layout.names
         self._keyless: Where | None = layout.keyless(low)

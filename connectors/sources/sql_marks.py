@@ -26,7 +26,8 @@ class Marks:
     ) -> None:
         assert settings.watermark is not None
         self._local = settings.watermark.local
-        self._seconds = dt.timedelta(seconds=settings.overlap_seconds)
+        self._far = dt.timedelta(seconds=settings.overlap_seconds)
+        self._late = dt.timedelta(seconds=settings.longest_transaction_seconds)
         self._numbers = settings.watermark.overlap_numbers
         self._number = number
         self._native = native
@@ -52,14 +53,43 @@ class Marks:
         return other if one is None or other > one else one
 
     def back(self, mark: Any) -> Any:
-        """Where an overlap scan begins."""
+        """Where a scan of all that may lie behind the newest begins."""
         if self._number:
             return mark - self._numbers
+        return self._form(self._time(mark) - self._far, mark)
+
+    @property
+    def prove_nearer(self) -> bool:
+        """Whether what is complete is proved by going back less far than `back`, most of the time."""
+        return self._local and not self._number and self._late < self._far
+
+    def back_to_prove(self, mark: Any) -> Any:
+        """Where a scan begins that proves what is complete.
+
+        Local time needs no more than the longest transaction, unless it ran back within that.
+        A watermark that is ahead of the time hides what changes meanwhile, so both count.
+        """
+        if not self.prove_nearer:
+            return self.back(mark)
+        base = min(self._time(mark), self._now().replace(tzinfo=None, microsecond=0))
+        return self._form(base - (self._far if self._ran_back(base) else self._late), mark)
+
+    def _form(self, at: dt.datetime, mark: Any) -> Any:
+        """A time in the form of a watermark of the table."""
         if self._native:
-            return mark - self._seconds
-        at = parse_time(mark)
+            return at.replace(tzinfo=mark.tzinfo)
+        return at.isoformat(sep="T" if mark[10:11] == "T" else " ")
+
+    def _time(self, mark: Any) -> dt.datetime:
+        at = mark if isinstance(mark, dt.datetime) else parse_time(mark)
         assert at is not None
-        return (at.replace(tzinfo=None) - self._seconds).isoformat(sep="T" if mark[10:11] == "T" else " ")
+        return at.replace(tzinfo=None)
+
+    def _ran_back(self, local: dt.datetime) -> bool:
+        """Whether a clock that shows this may stand in the hour that comes twice, or just did."""
+        now = local.replace(tzinfo=LONDON, fold=1).astimezone(dt.UTC)
+        before = now - dt.timedelta(hours=1) - self._late
+        return _offset(before) > _offset(now)
 
     def to_json(self, mark: Any) -> Any:
         return mark.isoformat(" ") if isinstance(mark, dt.datetime) else mark
@@ -76,8 +106,16 @@ class Marks:
         return (at if at.tzinfo else at.replace(tzinfo=dt.UTC)) <= limit
 
     def _limit(self) -> dt.datetime:
-        """The time that a clock of the source may show by now; local time goes as if it were UTC."""
+        """The time that a clock of the source may show by now."""
+        return self._now() + _CLOCKS_APART
+
+    def _now(self) -> dt.datetime:
+        """The time that a clock of the source should show; local time goes as if it were UTC."""
         now = dt.datetime.fromtimestamp(self._clock(), dt.UTC)
-        if self._local:
-            now = now.astimezone(LONDON).replace(tzinfo=dt.UTC)
-        return now + _CLOCKS_APART
+        return now.astimezone(LONDON).replace(tzinfo=dt.UTC) if self._local else now
+
+
+def _offset(at: dt.datetime) -> dt.timedelta:
+    offset = at.astimezone(LONDON).utcoffset()
+    assert offset is not None
+    return offset

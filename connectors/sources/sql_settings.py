@@ -19,7 +19,8 @@ class Watermark(Stated):
 
     `local` says that it is British local time, which runs back an hour each October. Reading
     goes back by `overlap_seconds` (a time) or `overlap_numbers` (a number), again and again,
-    for changes that became visible late.
+    for changes that became visible late. What is complete is told by going back so far, where
+    time is local by `longest_transaction_seconds` alone outside the October night.
     """
 
     column: str

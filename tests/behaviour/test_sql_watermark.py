@@ -1,12 +1,14 @@
 """A table with a watermark: every change becomes one event, and nothing else does."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from connectors.source import Position
 from connectors.sources import open_source
 from connectors.sources.sql import SqlSource
 from hub.errors import SourceChangedError
-from tests.connecting import INCIDENTS, Bench, Legacy, balanced, key, shape
+from tests.connecting import INCIDENT_NUMBERS, INCIDENT_TEXTS, INCIDENTS, Bench, Legacy, balanced, key, shape
 
 AT = "2016-11-01 12:00:{:02}"
 
@@ -172,6 +174,85 @@ def test_a_transaction_that_commits_late_is_found_behind_the_newest(bench, legac
     bench.read_database(feed, legacy, lambda: legacy.incident(2, "2016-11-01 12:26:00"))
 
     assert len(bench.of(feed, key(2))) == 1
+
+
+def rows_until_the_next_proof(source, position):
+    """What is read until the source tells again what is complete, the keys of sweeps left out."""
+    found: list[int] = []
+    while True:
+        batch = source.read(position)
+        position = batch.position
+        if not batch.keys_only:
+            found += [row.values["INC_NO"] for row in batch.rows]
+        if batch.complete_to is not None:
+            return found, position
+
+
+@pytest.fixture
+def long_ago(legacy, monkeypatch):
+    """Fills the table with rows that lie some time behind the newest, and has them read a few at a time."""
+    monkeypatch.setattr("connectors.sources.sql_lanes.REST", 0)
+    monkeypatch.setattr("connectors.sources.sql_lanes.ROWS", 10)
+
+    def fill(at):
+        legacy.incident(9, at)
+        columns = ", ".join(
+            name for name in f"{INCIDENT_TEXTS} {INCIDENT_NUMBERS}".split() if name != "INC_NO"
+        )
+        legacy.execute(
+            "with recursive more(number) as "
+            "(select 10 union all select number + 1 from more where number < 300) "
+            f"insert into {INCIDENTS} (INC_NO, {columns}) select number, {columns} from more, {INCIDENTS} "
+            "where INC_NO = 9"
+        )
+
+    return fill
+
+
+@pytest.mark.parametrize(
+    ("now", "newest", "late"),
+    [
+        pytest.param("2016-11-01 12:00:00", "2016-11-01 12:00:00", "2016-11-01 11:56:00", id="any day"),
+        pytest.param("2016-10-30 01:00:05", "2016-10-30 01:59:59", "2016-10-30 01:00:04", id="October night"),
+        pytest.param(
+            "2016-10-30 01:10:05", "2016-10-30 01:59:59", "2016-10-30 01:00:04", id="and a fast clock"
+        ),
+        pytest.param("2016-10-30 02:04:00", "2016-10-30 02:03:00", "2016-10-30 01:59:00", id="an hour later"),
+        pytest.param("2016-11-01 12:00:00", "2016-11-01 12:55:00", "2016-11-01 12:00:00", id="one ahead"),
+    ],
+)
+def test_what_is_told_to_be_complete_holds_what_came_behind_the_newest(
+    bench, legacy, long_ago, now, newest, late
+):
+    legacy.incident(1, newest)
+    long_ago(str(datetime.fromisoformat(newest) - timedelta(minutes=115)))
+    at = datetime.fromisoformat(now).replace(tzinfo=UTC).timestamp()  # in winter local time is UTC
+    source = SqlSource(bench.feed(overlap_every_seconds=0.001), legacy.url, None, clock=lambda: at)
+    found, position = rows_until_the_next_proof(source, {})
+    assert set(found) == {1, *range(9, 301)}
+
+    legacy.incident(2, late)
+    found, position = rows_until_the_next_proof(source, position)
+    if 2 not in found:  # the scan that proved had begun before
+        found, _ = rows_until_the_next_proof(source, position)
+    source.close()
+    assert 2 in found
+
+
+def test_what_came_an_hour_behind_the_newest_is_found_though_completeness_does_not_wait_for_it(
+    bench, legacy, long_ago
+):
+    legacy.incident(1, "2016-11-01 12:30:00")
+    long_ago("2016-11-01 11:00:00")
+    source = SqlSource(bench.feed(overlap_every_seconds=0.001, sweep_seconds=None), legacy.url, None)
+    _, position = rows_until_the_next_proof(source, {})
+
+    legacy.incident(2, "2016-11-01 11:30:00")
+    found: list[int] = []
+    while 2 not in found:
+        found, position = rows_until_the_next_proof(source, position)
+        assert len(found) < 150
+    source.close()
 
 
 def test_a_late_commit_while_the_connector_was_down_is_found_at_its_start(bench, legacy):

@@ -3,8 +3,12 @@
 import datetime as dt
 from pathlib import Path
 
+import pytest
+
 from tests.faults.waiting import wait_until
 from tests.needs import missing
+
+pytestmark = pytest.mark.long
 
 LIBRARIES = [*Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), Path("/usr/local/lib/faketime.so")]
 

@@ -6,7 +6,7 @@ import pytest
 from tests.faults.waiting import wait_until
 from tests.postgres import start_postgres
 
-pytestmark = pytest.mark.postgres
+pytestmark = [pytest.mark.long, pytest.mark.postgres]
 
 
 @pytest.fixture

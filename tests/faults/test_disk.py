@@ -9,6 +9,8 @@ import pytest
 
 from tests.faults.waiting import wait_until
 
+pytestmark = pytest.mark.long
+
 SMALL = 32 * 1024 * 1024
 
 

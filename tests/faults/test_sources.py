@@ -7,7 +7,7 @@ import pytest
 
 from tests.faults.waiting import wait_until
 
-pytestmark = pytest.mark.postgres
+pytestmark = [pytest.mark.long, pytest.mark.postgres]
 
 FEED = "connect nottinghamshire/incident"
 TABLE = "connect leicestershire/incident"

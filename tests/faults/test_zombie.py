@@ -3,8 +3,12 @@
 import signal
 from contextlib import closing
 
+import pytest
+
 from hub.bus.embedded_locks import FileLock
 from tests.faults.waiting import wait_until
+
+pytestmark = pytest.mark.long
 
 FORCES = ("leicestershire", "northamptonshire", "nottinghamshire")
 
