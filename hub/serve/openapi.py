@@ -13,6 +13,9 @@ PROBLEM = {
     "description": "What was wrong, and the remedy (RFC 9457).",
     "content": {"application/problem+json": {}},
 }
+OF_EVERY_ROUTE = ("400", "401", "413", "429", "431", "503")
+"""What the guard before every route answers, and a route whose store does not."""
+
 SIMPLE: dict[str, dict[str, Any]] = {
     "string": {"type": ["string", "null"]},
     "int": {"type": "integer"},
@@ -56,6 +59,10 @@ def describe(presenters: dict[str, Presenter], *, guarded: bool) -> dict[str, An
     for domain in DOMAINS.values():
         paths |= _paths(domain)
         schemas[domain.noun] = _record(presenters[domain.name])
+    for operation in (each for path in paths.values() for each in path.values()):
+        operation["responses"] |= {
+            code: PROBLEM for code in OF_EVERY_ROUTE if code not in operation["responses"]
+        }
     return {
         "openapi": "3.1.0",
         "info": {"title": "Alliance Hub", "version": version("alliance-hub")},

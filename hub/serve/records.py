@@ -46,9 +46,10 @@ class Records:
         """`GET /<path>/{id}`: the record, its provenance, and every version that was visible."""
         principal = self._desk.callers.principal(request)
         reason = self._desk.callers.justification(request)
+        allowed = self._allowed(principal)
         record_id = request.path_params["id"]
         found = self._desk.query.get(self._domain.name, record_id)
-        if found is None or found.record["force"] not in self._allowed(principal):
+        if found is None or found.record["force"] not in allowed:
             raise Problem(404, "Not found", f"No {self._domain.noun} has this id, or it may not be read.")
         history = self._desk.query.history(self._domain.name, record_id)
         self._audit(principal, reason, (record_id,), "one")
