@@ -17,7 +17,7 @@ Convert = Callable[[Numbers, Numbers], tuple[Numbers, Numbers, NDArray[np.bool_]
 _MOST_POINTS = 8192  # an incident changes a few times within minutes, and many share an address
 
 
-class Conversion:
+class Conversion(dict[Pair, Pair | None]):
     """From a pair of coordinates to another pair; None outside the grid.
 
     Each call into the library gives up the interpreter's lock and then waits for whoever took
@@ -25,25 +25,25 @@ class Conversion:
     """
 
     def __init__(self, convert: Convert) -> None:
+        super().__init__()
         self._convert = convert
-        self._known: dict[Pair, Pair | None] = {}
 
     def __call__(self, one: float, other: float) -> Pair | None:
-        point = (one, other)
-        if point not in self._known:
-            self.ahead([point])
-        return self._known[point]
+        return self[one, other]
+
+    def __missing__(self, point: Pair) -> Pair | None:
+        self.ahead([point])
+        return self[point]
 
     def ahead(self, points: Iterable[Pair]) -> None:
         """Convert these, as far as they are not known."""
-        known = self._known
-        if len(known) > _MOST_POINTS:
-            known.clear()
-        new = [point for point in points if point not in known]
+        if len(self) > _MOST_POINTS:
+            self.clear()
+        new = [point for point in points if point not in self]
         if new:
-            first, second, inside = self._convert(*np.array(new, float).T)
-            known.update(zip(new, zip(first.tolist(), second.tolist(), strict=True), strict=True))
-            known.update((new[n], None) for n in np.flatnonzero(~inside))
+            first, second, inside = self._convert(*(np.array(each, float) for each in zip(*new, strict=True)))
+            self.update(zip(new, zip(first.tolist(), second.tolist(), strict=True), strict=True))
+            self.update((new[n], None) for n in np.flatnonzero(~inside))
 
 
 def to_wgs84() -> Conversion:

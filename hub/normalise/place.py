@@ -40,8 +40,8 @@ def osgb36(options: GridOptions, site: Site) -> Made:
 
     def read(easting: Any, northing: Any) -> Point | str:
         x, y = float(easting), float(northing)
-        found = convert(x, y)
-        return (x, y, x, y, *found, accuracy) if found else _outside(x, y)
+        found = convert[x, y]
+        return (x, y, x, y, found[0], found[1], accuracy) if found else _outside(x, y)
 
     return _pair(read, convert, site, OSGB36, "ostn15")
 
@@ -52,7 +52,7 @@ def wgs84(options: PlaceOptions, site: Site) -> Made:
 
     def read(latitude: Any, longitude: Any) -> Point | str:
         y, x = float(latitude), float(longitude)
-        found = convert(y, x)
+        found = convert[y, x]
         if found is None:
             return _outside(x, y)
         decimals = min(_decimals(latitude), _decimals(longitude))
@@ -132,7 +132,11 @@ def _pair(
         return without.copy()
 
     def ahead(rows: Sequence[Row]) -> None:
-        convert.ahead([point for row in rows if (point := _numbers(row[first], row[second]))])
+        try:
+            points = [(float(row[first]), float(row[second])) for row in rows]
+        except (TypeError, ValueError, OverflowError):
+            points = [point for row in rows if (point := _numbers(row[first], row[second]))]
+        convert.ahead(points)
 
     return Made(value, _fills(site), whole=True, ahead=ahead)
 
