@@ -37,16 +37,17 @@ def seconds(duration):
     return int(duration[:-1]) * _UNITS[duration[-1]]
 
 
+def shorter(duration, factor):
+    """So many seconds, and one at least."""
+    return max(1, round(seconds(duration) / factor))
+
+
 def quicker(factor):
     """The rules as a file's text, with every `for`, window and age divided by `factor`."""
-
-    def shorter(duration):
-        return f"{max(1, round(seconds(duration) / factor))}s"
-
     made = []
     for rule in rules():
-        expression = _WINDOW.sub(lambda found: shorter(found[0]), rule["expr"])
+        expression = _WINDOW.sub(lambda found: f"{shorter(found[0], factor)}s", rule["expr"])
         expression = _AGE.sub(lambda found: f"{int(found[0]) / factor:g}", expression)
-        waits = {"for": shorter(rule["for"])} if "for" in rule else {}
+        waits = {"for": f"{shorter(rule['for'], factor)}s"} if "for" in rule else {}
         made.append(rule | {"expr": expression} | waits)
     return yaml.safe_dump({"groups": [{"name": "quicker", "rules": made}]})
