@@ -16,7 +16,9 @@ from hub.dead_letters import dead_letter_topic
 from hub.errors import BadRecordError, HubError, TransientError
 from hub.forces import Feed
 from hub.kill_points import reached
+from hub.logs import Seldom
 from hub.schema.codec import Codec
+from hub.tracing import spans
 
 IDLE_SECONDS = 1.0
 """How often, at most, counts and `complete_to` are written while nothing is published."""
@@ -61,6 +63,8 @@ class Publisher:
             self.state.close()
             raise
         reached(3, "connect.load:after")
+        self._spans = spans("publish", feed.force)
+        self._letters_told = Seldom()
         self._open = False
         self._kept_at = 0
         self._unwritten = False
@@ -91,7 +95,7 @@ class Publisher:
             reached(1, "connect.events:before")
         for change in changes:
             try:
-                self._send(self._messages.event(change, at))
+                self._send(self._traced(self._messages.event(change, at), at))
             except BadRecordError as error:
                 letters += self._unsendable(change, error)
                 continue
@@ -162,6 +166,8 @@ class Publisher:
     def close(self) -> None:
         """Drop what is open; the producer stays, so that one who took over is not fenced in turn."""
         self.state.close()
+        if self._spans is not None:
+            self._spans.drop()
         with suppress(TransientError):  # what a bus that is away still holds open is dropped by itself
             self._producer.abort()
 
@@ -169,7 +175,15 @@ class Publisher:
         reached(6, "connect.dead-letters:before")
         for letter in letters:
             self._send(self._messages.dead_letter(letter, at))
+            key, reason = letter.refused.key, letter.refused.reason
+            record = None if key is None else id_prefix(self._feed) + key
+            self._letters_told.warning("dead letter", feed=str(self._feed), record_id=record, reason=reason)
         reached(6, "connect.dead-letters:after")
+
+    def _traced(self, message: Message, at: int) -> Message:
+        if self._spans is None:
+            return message
+        return message._replace(headers=self._spans.begin(message.topic, message.key, message.headers, at))
 
     def _unsendable(self, change: Change, error: BadRecordError) -> list[Dead]:
         refused = as_refused(change.row, str(error))
@@ -191,6 +205,8 @@ class Publisher:
         reached(8, "connect.commit:before")
         self._producer.commit()
         reached(8, "connect.commit:after")
+        if self._spans is not None:
+            self._spans.end()
         self._open = False
         self._unwritten = False
         self._kept_at = at

@@ -1,5 +1,9 @@
 """Logs: one event a line; JSON where no person watches. Success is silent: metrics count it.
 
+Every line has `timestamp`, `level`, `event` and the `stage` that it is of; where it concerns a feed, its
+`force` and `connector` (`force/domain`, as in `alliance-hub connectors list`); where a record, its
+`record_id`, and `trace_id` if that is traced (see `hub.tracing`). Libraries' lines have `logger` too.
+
 An error that nobody expected is told by its type and where it arose, never by its message or its
 variables, which may hold a record (invariant 10).
 """
@@ -7,11 +11,16 @@ variables, which may hold a record (invariant 10).
 import io
 import logging
 import sys
+import time
 import traceback
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Literal, TextIO, cast
 
 import structlog
+
+_FIRST = ("timestamp", "level", "event", "stage", "force", "connector", "record_id", "trace_id")
+_SELDOM_SECONDS = 60.0
 
 
 def configure(log_format: Literal["auto", "json", "text"] = "auto") -> None:
@@ -26,6 +35,7 @@ def configure(log_format: Literal["auto", "json", "text"] = "auto") -> None:
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _without_values,
+        _in_one_form,
     ]
     structlog.configure(
         processors=[*shared, renderer],
@@ -60,6 +70,41 @@ def _without_values(_: Any, __: str, event: structlog.types.EventDict) -> struct
     return event
 
 
+def bind_stage(name: str) -> None:
+    """Have every line of this thread, the libraries' too, say whose it is: `connect force/domain`, `view`."""
+    stage, _, feed = name.partition(" ")
+    structlog.contextvars.bind_contextvars(stage=stage, **({"feed": feed} if feed else {}))
+
+
+class Seldom:
+    """Tells of what may come by the thousand: some each minute, then how many more there were."""
+
+    def __init__(self, most: int = 20, clock: Callable[[], float] = time.monotonic) -> None:
+        self._most, self._clock = most, clock
+        self._told = self._left_out = 0
+        self._since = float("-inf")
+
+    def warning(self, event: str, **more: Any) -> None:
+        if self._clock() - self._since >= _SELDOM_SECONDS:
+            self._told, self._since = 0, self._clock()
+        if self._told >= self._most:
+            self._left_out += 1
+            return
+        self._told += 1
+        if self._left_out:
+            more["not_told"], self._left_out = self._left_out, 0
+        structlog.get_logger().warning(event, **{name: v for name, v in more.items() if v is not None})
+
+
+def _in_one_form(_: Any, __: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
+    """The same keys everywhere, and in the same order; a feed is told as its force and its connector."""
+    feed = event.pop("feed", None)
+    if feed is not None:
+        event.setdefault("force", str(feed).partition("/")[0])
+        event.setdefault("connector", str(feed))
+    return {**{name: event.pop(name) for name in _FIRST if name in event}, **event}
+
+
 def _adopt_standard_logging(
     shared: list[structlog.types.Processor], renderer: structlog.types.Processor
 ) -> None:
@@ -67,13 +112,14 @@ def _adopt_standard_logging(
     handler = _Handler()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
         )
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
+    logging.captureWarnings(capture=True)
     logging.getLogger("kafka").setLevel(logging.ERROR)
 
 

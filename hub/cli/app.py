@@ -90,6 +90,7 @@ def serve(settings: Settings) -> None:
     """Serve the API, the live stream and the page from the store."""
     process = Process(settings)
     process.check_topics()
+    process.heed_signals()
     start_server(process)
     typer.echo(process.address)
     raise typer.Exit(process.wait())
@@ -100,6 +101,7 @@ def serve(settings: Settings) -> None:
 def up(settings: Settings) -> None:
     """Run all of the hub in one process, on the sources that the settings name."""
     process = Process(settings)
+    process.heed_signals()
     start_all(process)
     typer.echo(process.address)
     raise typer.Exit(process.wait())
@@ -129,6 +131,7 @@ app.add_typer(schemas_app(lambda settings: Parts(settings).forces), name="schema
 
 
 def _run(process: Process, stages: Mapping[str, Stage]) -> None:
+    process.heed_signals()
     process.start(stages, port=0)
     raise typer.Exit(process.wait())
 

@@ -12,7 +12,7 @@ from typing import Protocol
 import structlog
 from starlette.applications import Starlette
 
-from hub import logs
+from hub import logs, tracing
 from hub.certificates import CertificateWatch
 from hub.cli.parts import Parts
 from hub.config import Settings
@@ -49,6 +49,7 @@ class Process:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self._tracing = tracing.configure(settings.instance)
         self.parts = Parts(settings)
         self.health = Health(self.parts.metrics, silent_after_seconds=settings.silent_after_seconds)
         self._certificates = CertificateWatch(settings, self.parts.metrics)
@@ -87,10 +88,14 @@ class Process:
             bus=self.parts.settings.bus_url.split("?")[0],
         )
 
-    def wait(self) -> int:
-        """Wait for a signal, or for all stages to end; stop the process and return its exit code."""
+    def heed_signals(self) -> None:
+        """Stop in order when asked to: from before it is said that the process has started."""
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._on_signal)
+
+    def wait(self) -> int:
+        """Wait for a signal, or for all stages to end; stop the process and return its exit code."""
+        self.heed_signals()
         while not self.stop_asked.wait(0.2):
             if self._threads and not any(thread.is_alive() for thread in self._threads):
                 break
@@ -112,6 +117,8 @@ class Process:
         failures = self.health.failures()
         self._certificates.close()
         self.parts.close()
+        if self._tracing is not None:
+            self._tracing.close()
         log.info("stopped", failed=sorted(failures))
         return 1 if failures else 0
 
@@ -120,6 +127,7 @@ class Process:
         self.stop_asked.set()
 
     def _run(self, name: str, stage: Stage) -> None:
+        logs.bind_stage(name)
         self.health.set(name, State.RUNNING)
         try:
             stage.run(self.stop_asked)

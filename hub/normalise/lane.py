@@ -9,12 +9,14 @@ from hub.dead_letters import dead_letter, dead_letter_key, dead_letter_topic, le
 from hub.dead_letters.holds import Holds
 from hub.errors import BadRecordError, HeldBehindError
 from hub.kill_points import reached
+from hub.logs import Seldom
 from hub.metrics import Metrics
 from hub.normalise.flags import Flags
 from hub.normalise.mapping import Envelope, Mapper
 from hub.normalise.step import Made, Step
 from hub.normalise.window import Window
 from hub.schema.codec import Codec
+from hub.tracing import spans, trace_id_of
 
 STAGE = "normalise"
 
@@ -52,6 +54,8 @@ class Lane:
         self._dead_letters = dead_letter_topic(mapper.feed.topic)
         self._encode_dead = codec.encoder(self._dead_letters)
         self._labels = (STAGE, mapper.feed.force, mapper.feed.domain)
+        self._spans = spans(STAGE, mapper.feed.force)
+        self._letters_told = Seldom()
         self._keeps_partition = False
         self._window = Window(mapper.feed)
         self._declare()
@@ -60,6 +64,8 @@ class Lane:
         """Begin anew after joining: where both topics have as many partitions, a key's is the same."""
         self._keeps_partition = bus.partitions(self.feed.topic) == bus.partitions(self._step.topic)
         self._window = Window(self.feed)
+        if self._spans is not None:
+            self._spans.drop()  # of a transaction that failed
 
     def send(self, producer: Producer, run: Iterable[Received], counted_to: int) -> Outcome:
         """Send what becomes of these records. `SourceChangedError` where most are bad (invariant 7)."""
@@ -109,11 +115,14 @@ class Lane:
         self._send(producer, received, self._step.make(received, self._step.read(received)))
 
     def _send(self, producer: Producer, received: Received, made: Made) -> None:
+        headers = made.headers
+        if self._spans is not None:
+            headers = self._spans.follow(self._step.topic, received.key, headers)
         producer.send(
             self._step.topic,
             received.key,
             made.value,
-            made.headers,
+            headers,
             partition=received.partition if self._keeps_partition else None,
             timestamp=received.timestamp,
         )
@@ -128,6 +137,8 @@ class Lane:
 
     def count(self, outcome: Outcome) -> None:
         """Tell the metrics, once what they tell of is durable."""
+        if self._spans is not None:
+            self._spans.end()
         amounts = {name: getattr(outcome, name) for name in ("normalised", "dead_lettered", "erased")}
         amounts["received"] = sum(amounts.values()) + outcome.again
         for name, amount in amounts.items():
@@ -147,6 +158,7 @@ class Lane:
     def _bury(self, producer: Producer, received: Received, error: BadRecordError) -> None:
         if not isinstance(error, HeldBehindError):
             self._window.bad(str(error))
+            self._tell(received, error)
         if self._holds is not None:
             self._holds.note(STAGE, received)
         feed, at = self.feed, int(self._clock() * 1_000_000)
@@ -161,6 +173,15 @@ class Lane:
             letter_headers(letter),
         )
         reached(6, "normalise.dead-letter:after")
+
+    def _tell(self, received: Received, error: BadRecordError) -> None:
+        self._letters_told.warning(
+            "dead letter",
+            feed=str(self.feed),
+            record_id=received.key and received.key.decode("utf-8", "replace"),
+            trace_id=trace_id_of(received.headers),
+            reason=str(error),
+        )
 
     def _count_flags(self, flags: Flags) -> None:
         _, force, domain = self._labels

@@ -7,7 +7,9 @@ from hub.bus.contract import Bus, Producer, Received, TopicPartition
 from hub.dead_letters import dead_letter, dead_letter_key, dead_letter_topic, letter_headers
 from hub.errors import BadRecordError, TransientError
 from hub.kill_points import reached
+from hub.logs import Seldom
 from hub.schema.codec import Codec
+from hub.tracing import trace_id_of
 from hub.view.tally import STAGE
 
 
@@ -36,6 +38,7 @@ class DeadLetters:
         self._task = instance
         self._producer: Producer | None = None
         self._sent_to: dict[TopicPartition, int] = {}
+        self._letters_told = Seldom()
 
     def send(self, dead: Sequence[Dead], at: int) -> None:
         """Return when all of them are durable (invariant 8)."""
@@ -60,6 +63,13 @@ class DeadLetters:
         letter = dead_letter(STAGE, received, dead.error, at, force=dead.force, domain=dead.domain, system="")
         value = self._codec.encoder(topic)(letter)
         key, headers = dead_letter_key(STAGE, received), letter_headers(letter, self._task)
+        self._letters_told.warning(
+            "dead letter",
+            feed=f"{dead.force}/{dead.domain}",
+            record_id=received.key and received.key.decode("utf-8", "replace"),
+            trace_id=trace_id_of(received.headers),
+            reason=str(dead.error),
+        )
         producer.send(topic, key, value, headers, timestamp=at // 1000)
 
     def close(self) -> None:

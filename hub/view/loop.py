@@ -16,6 +16,7 @@ from hub.kill_points import reached
 from hub.metrics import Metrics
 from hub.retry import until_stopped
 from hub.schema.codec import Codec
+from hub.tracing import spans
 from hub.view.dead_letters import DeadLetters
 from hub.view.freshness import FreshnessPipeline
 from hub.view.intake import Intake
@@ -66,6 +67,7 @@ class View:
         self._dead_letters = DeadLetters(bus, codec, instance)
         self._freshness = FreshnessPipeline(bus, codec, feeds)
         self._tally = Tally(metrics, feeds)
+        self._spans = spans(STAGE)
         self._consumer: Consumer | None = None
         self._kept: dict[TopicPartition, int] = {}
         self._counted_to: dict[TopicPartition, int] = {}
@@ -113,6 +115,8 @@ class View:
             if count or reports:  # a poll without records may be one that no broker answered
                 self._tally.progress(now)
         except TransientError as error:
+            if self._spans is not None:
+                self._spans.drop()
             self._astray = error
             self._leave_unless_assigned()
             raise
@@ -143,9 +147,13 @@ class View:
             raise self._astray
         if not received:
             return 0
+        if self._spans is not None:
+            self._spans.follow_all(received)
         sorted_ = self._intake.sort(received, self._counted_to, self._kept)
         self._dead_letters.send(sorted_.dead, int(self._clock() * 1_000_000))
         applied = self._apply(sorted_.batches, sorted_.reached)
+        if self._spans is not None:
+            self._spans.end()
         self.taken += len(received)
         self._tally.applied(applied, sorted_.batches, self._clock())
         return len(received)

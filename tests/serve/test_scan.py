@@ -46,7 +46,6 @@ def every_case(operation, examples, check):
         @settings(
             max_examples=examples,
             deadline=None,
-            derandomize=True,
             database=None,
             phases=[Phase.explicit, Phase.generate],
             suppress_health_check=list(HealthCheck),
