@@ -92,14 +92,14 @@ class Guard:
             raise too_long(self._limits.body_bytes)
 
     def _who(self, request: Request) -> tuple[Principal | None, Problem | None]:
-        """Who asks, or why they are refused; neither where it is open to all."""
-        path, method = request.scope["path"], request.scope["method"]
-        if method in {"GET", "HEAD"} and (path in HEALTH or path in self._open):
+        """Who asks, and why they are refused where it is not open to all."""
+        path, reads = request.scope["path"], request.scope["method"] in {"GET", "HEAD"}
+        if reads and path in HEALTH:
             return None, None
         try:
             return self._callers.authenticate(request), None
         except Problem as problem:
-            return None, problem
+            return None, None if reads and path in self._open else problem
 
     def _in_time(self, scope: Scope, principal: Principal | None) -> None:
         """Count the request: for its principal, else for its address; health checks apart from the rest."""

@@ -46,6 +46,7 @@ def every_case(operation, examples, check):
         @settings(
             max_examples=examples,
             deadline=None,
+            derandomize=True,
             database=None,
             phases=[Phase.explicit, Phase.generate],
             suppress_health_check=list(HealthCheck),
