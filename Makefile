@@ -15,7 +15,7 @@ STATE ?= state/kafka
 BUS_OPTION := --bus kafka://127.0.0.1:9092
 endif
 
-.PHONY: run test test-long lint bench chaos soak kafka lock clean
+.PHONY: run test test-long test-containers lint bench chaos soak kafka lock clean
 
 run: $(VENV)/.run ## Run the whole hub on stand-ins of three forces' systems
 ifdef FRESH
@@ -32,8 +32,11 @@ test: $(VENV)/.dev ## Lint, type-check and test
 	$(VENV)/bin/mypy
 	$(VENV)/bin/python -m pytest $(ARGS)
 
-test-long: $(VENV)/.dev ## Run what takes long: faults around a broker, a guarded Kafka, containers
-	$(VENV)/bin/python -m pytest -m long $(ARGS)
+test-long: $(VENV)/.dev ## Run what takes long: faults around a broker, a guarded Kafka
+	$(VENV)/bin/python -m pytest -m long --ignore tests/containers $(ARGS)
+
+test-containers: $(VENV)/.dev ## Build the images, start docker-compose.yml on a Docker engine, restart all of it
+	$(VENV)/bin/python -m pytest -m long tests/containers $(ARGS)
 
 bench: $(VENV)/.dev ## Measure rate and CPU time a record
 	$(VENV)/bin/python -m tests.bench $(ARGS)

@@ -2,6 +2,7 @@
 
 `postgres_url` gives each test a fresh database. The server runs under a shell that waits for
 the end of a pipe from this process, so it is stopped and its folder removed whatever ends us.
+TEST_POSTGRES_IMAGE has the tests that share a server share a container of that image instead.
 """
 
 import atexit
@@ -22,6 +23,7 @@ import psycopg
 import pytest
 
 from tests.needs import missing
+from tests.postgres_container import IMAGE_VARIABLE, PostgresInContainer
 
 REMEDY = "install PostgreSQL 15 (Debian: postgresql-15)"
 HOMES = (Path("/usr/lib/postgresql/15/bin"), Path("/usr/local/bin"))
@@ -152,6 +154,9 @@ def _free_port():
 
 @functools.cache
 def _shared():
+    image = os.environ.get(IMAGE_VARIABLE)
+    if image:
+        return PostgresInContainer(image)
     server = start_postgres()
     atexit.register(server.stop)
     return server

@@ -7,22 +7,26 @@ cd "$(dirname "$0")/../.."
 python=${PYTHON:-.venv/bin/python}
 prefix=${PREFIX:-alliance-hub}
 
-base() { docker image inspect "$1" >/dev/null 2>&1 || sh deploy/images/base.sh "$@"; }
-if [ -z "${BASE_IMAGE:-}" ]; then
-  base "$prefix/base-build" python3 python3-venv binutils
-  TRIM=yes base "$prefix/base-python" python3 ca-certificates
-fi
-base "$prefix/base-services" openjdk-17-jre-headless postgresql-15 prometheus
+# A base is made once, and anew when what it is made of changes: its tag is the checksum of that.
+base() {
+  image=$prefix/base-$1
+  tag=$(echo "$@" | cat - deploy/images/base.sh | sha256sum | cut -c 1-12)
+  shift
+  docker image inspect "$image:$tag" >/dev/null 2>&1 || sh deploy/images/base.sh "$image:$tag" "$@" >&2
+  echo "$image:$tag"
+}
+services=$(base services openjdk-17-jre-headless postgresql-15 prometheus)
+build_on=${BASE_IMAGE:-$(base build python3 python3-venv binutils)}
+run_on=${BASE_IMAGE:-$(TRIM=yes base python python3 ca-certificates)}
 
 rm -rf dist/image
 mkdir -p dist/image
 "$python" -m pip --disable-pip-version-check --quiet download --require-hashes --only-binary :all: -d dist/image -r requirements.lock
 "$python" -m pip --disable-pip-version-check --quiet wheel --no-deps --no-build-isolation -w dist/image .
-docker build --quiet -f deploy/Dockerfile -t "$prefix/hub" \
-  --build-arg BASE_IMAGE="${BASE_IMAGE:-$prefix/base-python}" --build-arg BUILD_IMAGE="${BASE_IMAGE:-$prefix/base-build}" dist/image
+docker build --quiet -f deploy/Dockerfile -t "$prefix/hub" --build-arg BASE_IMAGE="$run_on" --build-arg BUILD_IMAGE="$build_on" dist/image
 
 jars=$("$python" -c 'from deploy.kafka.broker import classpath; print(classpath().split("/")[-2])')
-docker build --quiet -t "$prefix/kafka" --build-arg BASE_IMAGE="$prefix/base-services" --build-arg JARS="target/$jars" deploy/kafka
-docker build --quiet -t "$prefix/postgres" --build-arg BASE_IMAGE="$prefix/base-services" deploy/postgres
-docker build --quiet -t "$prefix/prometheus" --build-arg BASE_IMAGE="$prefix/base-services" deploy/prometheus
+docker build --quiet -t "$prefix/kafka" --build-arg BASE_IMAGE="$services" --build-arg JARS="target/$jars" deploy/kafka
+docker build --quiet -t "$prefix/postgres" --build-arg BASE_IMAGE="$services" deploy/postgres
+docker build --quiet -t "$prefix/prometheus" --build-arg BASE_IMAGE="$services" deploy/prometheus
 docker image ls "$prefix/*"
