@@ -29,12 +29,12 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """Show what every connector does, and what was asked of it where that differs."""
-    from hub.serve.connectors import describe  # brings the store's libraries, which no connector needs
+    from hub.serve import connect_shapes as shapes
 
     parts = Parts(settings)
     statuses = parts.flow.statuses(parts.feeds(force))
     if as_json:
-        typer.echo(json.dumps([describe(status) for status in statuses], indent=2))
+        typer.echo(json.dumps([shapes.status(of) | shapes.standing(of) for of in statuses], indent=2))
     else:
         for line in lines(statuses):
             typer.echo(line)

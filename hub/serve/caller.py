@@ -1,5 +1,6 @@
 """Tells who calls, by bearer token or client certificate; the local one without either."""
 
+import base64
 import datetime as dt
 from urllib.parse import urlsplit
 
@@ -57,8 +58,10 @@ class Callers:
 
     def _by_token(self, sent: list[str], today: dt.date) -> Principal | None:
         scheme, _, token = sent[0].partition(" ")
-        if self._tokens is None or len(sent) != 1 or scheme.lower() != "bearer":
+        if self._tokens is None or len(sent) != 1 or scheme.lower() not in {"bearer", "basic"}:
             return None
+        if scheme.lower() == "basic":
+            token = _password(token)
         return self._tokens.principal(token.strip(), today)
 
     def _by_certificate(self, request: Request, today: dt.date) -> Principal | None:
@@ -66,6 +69,14 @@ class Callers:
         if self._clients is None or certificate is None:
             return None
         return self._clients.principal(certificate, today)
+
+
+def _password(encoded: str) -> str:
+    """The token that Kafka UIs and scripts, which know names and passwords alone, send as the password."""
+    try:
+        return base64.b64decode(encoded.strip(), validate=True).decode().partition(":")[2]
+    except ValueError:
+        return ""
 
 
 def _unknown() -> Problem:

@@ -1,6 +1,7 @@
-"""The connectors over HTTP, in the shapes of Kafka Connect's REST API.
+"""The connectors over HTTP, as Kafka Connect's REST API has them: what it reads, and its verbs.
 
-Each takes the verb `operate` and leaves an entry in the audit log before it is done.
+Each takes the verb `operate`; a verb leaves an entry in the audit log before it is done. What the hub
+knows besides is at `/connectors/{name}/standing` and `/connectors/{name}/backfill`.
 """
 
 import json
@@ -15,15 +16,28 @@ from starlette.routing import Route
 from hub.access import OPERATE
 from hub.audit import Entry
 from hub.backfill import Backfill, read_backfill
+from hub.control import ConnectorState
 from hub.errors import BadQueryError
-from hub.events import iso_micros
 from hub.flow import VERBS, Status
 from hub.forces import Feed
+from hub.serve import connect_shapes as shapes
 from hub.serve.caller import refuse_other_sites
+from hub.serve.connect_route import ConnectRoute, JsonRoot
 from hub.serve.desk import Desk
 from hub.serve.problem import Problem
 
 _LONGEST_BODY = 1024 * 1024
+_EXPANDED: dict[str, Callable[[Status], dict[str, Any]]] = {"status": shapes.status, "info": shapes.info}
+_READ: dict[str, Callable[[Status], Any]] = {
+    "": shapes.info,
+    "/status": shapes.status,
+    "/config": lambda of: shapes.config(of.feed),
+    "/tasks": shapes.tasks,
+    "/topics": shapes.topics,
+    "/offsets": shapes.offsets,
+    "/standing": shapes.standing,
+}
+"""What can be read of one connector, by the end of its path."""
 
 
 def routes(desk: Desk) -> list[Route]:
@@ -31,14 +45,15 @@ def routes(desk: Desk) -> list[Route]:
     board = _Connectors(desk)
     one = "/connectors/{name}"
     return [
-        Route("/connectors", board.listing),
-        Route(f"{one}/status", board.status),
-        Route(f"{one}/offsets", board.offsets),
-        Route(f"{one}/backfill", board.backfill, methods=["PUT", "DELETE"]),
-        *(
-            Route(f"{one}/{verb}", board.act, methods=["POST" if verb == "restart" else "PUT"])
-            for verb in VERBS
-        ),
+        JsonRoot("/", board.root),
+        ConnectRoute("/connector-plugins", board.plugins),
+        ConnectRoute("/connectors", board.listing),
+        *(ConnectRoute(one + end, board.reader(describe)) for end, describe in _READ.items()),
+        ConnectRoute(f"{one}/tasks/{{task}}/status", board.task_status),
+        ConnectRoute(f"{one}/tasks/{{task}}/restart", board.restart_task, ["POST"]),
+        ConnectRoute(f"{one}/backfill", board.backfill, ["PUT", "DELETE"]),
+        ConnectRoute(f"{one}/restart", board.restart, ["POST"]),
+        *(ConnectRoute(f"{one}/{verb}", board.act, ["PUT"]) for verb in VERBS if verb != "restart"),
     ]
 
 
@@ -47,43 +62,72 @@ class _Connectors:
         self._desk = desk
         self._flow = desk.flow
 
+    def root(self, request: Request) -> Response:
+        """`GET /` with `Accept: application/json`: which Connect this is like."""
+        self._desk.callers.authenticate(request)  # the page at the same place is open to all
+        return JSONResponse(shapes.root())
+
+    def plugins(self, request: Request) -> Response:
+        """`GET /connector-plugins`: the kinds of source."""
+        self._desk.callers.principal(request)
+        return JSONResponse(shapes.plugins())
+
     def listing(self, request: Request) -> Response:
-        """`GET /connectors`: the names the caller may operate; `?expand=status` with how each is."""
+        """`GET /connectors`: those the caller may operate; `?expand=status&expand=info` with how each is."""
         principal = self._desk.callers.principal(request)
         feeds = [feed for name in self._flow.names if (feed := self._flow.feed(name)) is not None]
         mine = [f for f in feeds if self._desk.policy.decide(principal, OPERATE, f.domain, f.force).allowed]
         expand = request.query_params.getlist("expand")
-        if expand not in ([], ["status"]):
-            raise Problem(400, "That was not understood", "'expand' is 'status', once, or left out.")
         if not expand:
             return JSONResponse([f"{feed.force}.{feed.domain}" for feed in mine])
-        return JSONResponse({s.name: {"status": describe(s)} for s in self._flow.statuses(mine)})
+        asked = {name: describe for name, describe in _EXPANDED.items() if name in expand}
+        statuses = self._flow.statuses(mine) if asked else []
+        expanded = {of.name: {name: say(of) for name, say in asked.items()} for of in statuses}
+        return JSONResponse(expanded or {f"{feed.force}.{feed.domain}": {} for feed in mine})
 
-    def status(self, request: Request) -> Response:
-        """`GET /connectors/{name}/status`: what it does, what is asked of it, and its error."""
-        return JSONResponse(describe(self._flow.status(self._operated(request))))
+    def reader(self, describe: Callable[[Status], Any]) -> Callable[[Request], Response]:
+        """`GET /connectors/{name}` and what lies below it."""
 
-    def offsets(self, request: Request) -> Response:
-        """`GET /connectors/{name}/offsets`: its position in its source's own terms."""
-        feed = self._operated(request)
-        status = self._flow.status(feed)
-        partition = {"force": feed.force, "domain": feed.domain, "system": feed.system}
-        return JSONResponse(
-            {
-                "offsets": [{"partition": partition, "offset": status.position}],
-                "complete_to": _time(status.complete_to),
-                "counts": status.counts,
-            }
-        )
+        def read(request: Request) -> Response:
+            return JSONResponse(describe(self._flow.status(self._operated(request))))
+
+        return read
+
+    def task_status(self, request: Request) -> Response:
+        """`GET /connectors/{name}/tasks/0/status`: a connector has one task, unless it is stopped."""
+        of = self._flow.status(self._operated(request))
+        described = shapes.task_status(of) if request.path_params["task"] == "0" else None
+        if described is None:
+            task = request.path_params["task"]
+            raise Problem(404, "Not found", f"No status found for task {of.name}-{task}")
+        return JSONResponse(described)
 
     def act(self, request: Request) -> Response:
-        """`PUT …/pause | resume | stop`, `POST …/restart`: kept over restarts, answered before it is done."""
-        refuse_other_sites(request)
+        """`PUT …/pause | resume | stop`: kept over restarts, answered before it is done."""
         verb = request.url.path.rpartition("/")[2]
+        self._ask(request, self._operated(request), verb)
+        return Response(status_code=204 if verb == "stop" else 202)
+
+    def restart(self, request: Request) -> Response:
+        """`POST …/restart`: 204, or with `includeTasks` 202 and the status; `onlyFailed` leaves others be."""
         feed = self._operated(request)
-        by, reason = self._audited(request, feed, verb)
-        self._done(lambda: self._flow.ask(feed, verb, by=by, reason=reason))
-        return Response(status_code=202)
+        asked = request.query_params
+        of = self._flow.status(feed)
+        acts = not _true(asked.get("onlyFailed")) or of.state == ConnectorState.FAILED
+        if acts:
+            self._ask(request, feed, "restart")
+        if not _true(asked.get("includeTasks")):
+            return Response(status_code=204)
+        return JSONResponse(shapes.status(of, shapes.RESTARTING if acts else None), 202)
+
+    def restart_task(self, request: Request) -> Response:
+        """`POST …/tasks/0/restart`: the task is the connector."""
+        feed = self._operated(request)
+        if request.path_params["task"] != "0":
+            task = f"{feed.force}.{feed.domain}-{request.path_params['task']}"
+            raise Problem(404, "Not found", f"Task {task} not found")
+        self._ask(request, feed, "restart")
+        return Response(status_code=204)
 
     async def backfill(self, request: Request) -> Response:
         """`PUT …/backfill` with keys or times asks for one; `DELETE` ends it where it is."""
@@ -103,12 +147,18 @@ class _Connectors:
         return JSONResponse({"id": asked.id}, 202)
 
     def _operated(self, request: Request) -> Feed:
-        """The feed that the caller may operate; a name he may not know of is not found."""
+        """The feed that the caller may operate; a name they may not know of is not found."""
         principal = self._desk.callers.principal(request)
-        feed = self._flow.feed(request.path_params["name"])
+        name = request.path_params["name"]
+        feed = self._flow.feed(name)
         if feed is None or not self._desk.policy.decide(principal, OPERATE, feed.domain, feed.force).allowed:
-            raise Problem(404, "Not found", "No connector has this name, or you may not operate it.")
+            raise Problem(404, "Not found", f"Connector {name} not found, or you may not operate it.")
         return feed
+
+    def _ask(self, request: Request, feed: Feed, verb: str) -> None:
+        refuse_other_sites(request)
+        by, reason = self._audited(request, feed, verb)
+        self._done(lambda: self._flow.ask(feed, verb, by=by, reason=reason))
 
     def _audited(self, request: Request, feed: Feed, verb: str) -> tuple[str, str]:
         """Who asks and why, once that is in the audit log."""
@@ -134,26 +184,8 @@ class _Connectors:
             raise Problem(409, "Not as it is now", str(error)) from error
 
 
-def describe(status: Status) -> dict[str, Any]:
-    """A status as Kafka Connect gives it, and beside it what the hub knows besides."""
-    task: dict[str, Any] = {"id": 0, "state": status.state, "worker_id": status.worker}
-    if status.error:
-        task["trace"] = status.error
-    return {
-        "name": status.name,
-        "connector": {"state": status.state, "worker_id": status.worker},
-        "tasks": [task],
-        "type": "source",
-        "asked": status.asked,
-        "since": _time(status.since),
-        "complete_to": _time(status.complete_to),
-        "held": status.held,
-        "backfill": status.progress,
-    }
-
-
-def _time(micros: int | None) -> str | None:
-    return None if micros is None else iso_micros(micros)
+def _true(text: str | None) -> bool:
+    return (text or "").lower() == "true"
 
 
 async def _body(request: Request) -> bytes:

@@ -97,12 +97,10 @@ def test_a_connector_is_paused_over_http_over_a_restart_of_the_hub_and_resumed(l
         assert hub.ask("GET", "/connectors").json()[:2] == ["leicestershire.incident", "leicestershire.hr"]
         hub.wait("RUNNING")
         status = hub.status()
-        assert (status["name"], status["type"], status["asked"]) == (
-            "leicestershire.incident",
-            "source",
-            "RUNNING",
-        )
-        assert status["tasks"][0] | {"worker_id": ""} == {"id": 0, "state": "RUNNING", "worker_id": ""}
+        assert (status["name"], status["type"]) == ("leicestershire.incident", "source")
+        assert hub.ask("GET", f"{LEICESTERSHIRE}/standing").json()["asked"] == "RUNNING"
+        task = status["tasks"][0]
+        assert (task["id"], task["state"]) == (0, "RUNNING")
         assert hub.ask("PUT", f"{LEICESTERSHIRE}/pause").status_code == 202
         hub.wait("PAUSED")
         assert hub.ask("GET", "/readyz").status_code == 200, "it is as it was asked to be"
@@ -114,13 +112,13 @@ def test_a_connector_is_paused_over_http_over_a_restart_of_the_hub_and_resumed(l
         assert hub.visible("leicestershire") == {"first"}
         offsets = hub.ask("GET", f"{LEICESTERSHIRE}/offsets").json()
         assert offsets["offsets"][0]["offset"].keys() == {"watermark"}
-        assert offsets["counts"]["published"] >= 1
+        assert hub.ask("GET", f"{LEICESTERSHIRE}/standing").json()["counts"]["published"] >= 1
         assert hub.ask("PUT", f"{LEICESTERSHIRE}/resume").status_code == 202
         wait_until(lambda: hub.visible("leicestershire") == {"first", "second"})
-        assert hub.ask("PUT", f"{LEICESTERSHIRE}/stop").status_code == 202
+        assert hub.ask("PUT", f"{LEICESTERSHIRE}/stop").status_code == 204
         hub.wait("STOPPED")
         refused = hub.ask("POST", f"{LEICESTERSHIRE}/restart")
-        assert (refused.status_code, "resume it instead" in refused.json()["detail"]) == (409, True)
+        assert (refused.status_code, "resume it instead" in refused.json()["message"]) == (409, True)
         expanded = hub.ask("GET", "/connectors?expand=status").json()
         assert expanded["leicestershire.incident"]["status"]["connector"]["state"] == "STOPPED"
 
@@ -152,7 +150,7 @@ def test_a_page_of_another_site_cannot_act(legacy, tmp_path):
         elsewhere = {"Origin": "https://example.org"}
         assert hub.ask("POST", f"{LEICESTERSHIRE}/restart", headers=elsewhere).status_code == 403
         here = {"Origin": hub.process.address}
-        assert hub.ask("POST", f"{LEICESTERSHIRE}/restart", headers=here).status_code == 202
+        assert hub.ask("POST", f"{LEICESTERSHIRE}/restart", headers=here).status_code == 204
 
 
 class Blocked:
@@ -209,7 +207,7 @@ def test_a_view_that_stands_still_slows_no_connector_and_catches_up(legacy, tmp_
                 raise_incident(legacy, force, f"incident {number}")
 
         def published():
-            names = (f"/connectors/{force}.incident/offsets" for force in FORCES)
+            names = (f"/connectors/{force}.incident/standing" for force in FORCES)
             return [hub.ask("GET", name).json()["counts"].get("published", 0) for name in names]
 
         wait_until(lambda: published() == [20, 20, 20], lambda: f"all is published: {published()}")

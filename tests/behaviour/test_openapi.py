@@ -15,13 +15,21 @@ OPERATIONS = [
     "/staff/{id}",
     "/freshness",
     "/connectors",
+    "/connector-plugins",
+    "/connectors/{name}",
     "/connectors/{name}/status",
+    "/connectors/{name}/config",
+    "/connectors/{name}/tasks",
+    "/connectors/{name}/tasks/{task}/status",
+    "/connectors/{name}/topics",
     "/connectors/{name}/offsets",
+    "/connectors/{name}/standing",
     "/dead-letters",
     "/dead-letters/{topic}/{key}",
     "/dead-letters/replays/{job}",
 ]
 ACTS = {f"/connectors/{{name}}/{act}" for act in ("pause", "resume", "stop", "restart", "backfill")}
+ACTS |= {"/connectors/{name}/tasks/{task}/restart"}
 ACTS |= {"/dead-letters/export", "/dead-letters/discards", "/dead-letters/replays"}
 ACTS |= {f"/dead-letters/{{topic}}/{{key}}/{act}" for act in ("edit", "approve")}
 

@@ -52,14 +52,24 @@ TABLE = {
         ALL, path="/subjects/alliance.incident.v1-value/versions/latest"
     ),
     "GET /schemas/ids/{id}": Row(ALL, path="/schemas/ids/999999", answer=404),
+    # As Kafka Connect's; a browser, which wants no JSON, is given the page.
+    "GET /": Row(ALL),
+    "GET /connector-plugins": Row(ALL),
     # Connectors that one may not operate are not found, and not listed.
     "GET /connectors": Row(ALL),
-    "GET /connectors/{name}/status": Row(OPERATOR, path=f"{CONNECTOR}/status", refused=404),
-    "GET /connectors/{name}/offsets": Row(OPERATOR, path=f"{CONNECTOR}/offsets", refused=404),
+    "GET /connectors/{name}": Row(OPERATOR, 200, 404, CONNECTOR),
+    "GET /connectors/{name}/status": Row(OPERATOR, 200, 404, f"{CONNECTOR}/status"),
+    "GET /connectors/{name}/config": Row(OPERATOR, 200, 404, f"{CONNECTOR}/config"),
+    "GET /connectors/{name}/tasks": Row(OPERATOR, 200, 404, f"{CONNECTOR}/tasks"),
+    "GET /connectors/{name}/tasks/{task}/status": Row(OPERATOR, 200, 404, f"{CONNECTOR}/tasks/0/status"),
+    "GET /connectors/{name}/topics": Row(OPERATOR, 200, 404, f"{CONNECTOR}/topics"),
+    "GET /connectors/{name}/offsets": Row(OPERATOR, 200, 404, f"{CONNECTOR}/offsets"),
+    "GET /connectors/{name}/standing": Row(OPERATOR, 200, 404, f"{CONNECTOR}/standing"),
     "PUT /connectors/{name}/pause": Row(OPERATOR, 202, 404, f"{CONNECTOR}/pause"),
-    "PUT /connectors/{name}/stop": Row(OPERATOR, 202, 404, f"{CONNECTOR}/stop"),
+    "PUT /connectors/{name}/stop": Row(OPERATOR, 204, 404, f"{CONNECTOR}/stop"),
     "PUT /connectors/{name}/resume": Row(OPERATOR, 202, 404, f"{CONNECTOR}/resume"),
-    "POST /connectors/{name}/restart": Row(OPERATOR, 202, 404, f"{CONNECTOR}/restart"),
+    "POST /connectors/{name}/restart": Row(OPERATOR, 204, 404, f"{CONNECTOR}/restart"),
+    "POST /connectors/{name}/tasks/{task}/restart": Row(OPERATOR, 204, 404, f"{CONNECTOR}/tasks/0/restart"),
     "PUT /connectors/{name}/backfill": Row(OPERATOR, 202, 404, f"{CONNECTOR}/backfill", {"keys": ["1"]}),
     "DELETE /connectors/{name}/backfill": Row(OPERATOR, 202, 404, f"{CONNECTOR}/backfill"),
     "GET /dead-letters": Row(LETTERS),
@@ -86,7 +96,7 @@ def app(server):
 
 def asked(server, token):
     """The status of each route of the table."""
-    with server.client(token, timeout=60) as client:
+    with server.client(token, headers={"Accept": "application/json"}, timeout=60) as client:
         return {route: status(client, route, row) for route, row in TABLE.items()}
 
 

@@ -1,0 +1,89 @@
+"""A route that refuses as Kafka Connect does: `{"error_code": …, "message": …}`."""
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import structlog
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Match, Route
+from starlette.types import Receive, Scope, Send
+
+from hub.errors import HubError, TransientError
+from hub.serve.connect_shapes import refusal
+from hub.serve.problem import Problem
+
+log = structlog.get_logger()
+
+Endpoint = Callable[[Request], Any]
+
+
+class ConnectRoute(Route):
+    """One route of Connect's API; what its endpoint raises is answered in Connect's shape.
+
+    All methods of a path belong to one route: it refuses the others, which the page behind it would take.
+    """
+
+    def __init__(self, path: str, endpoint: Endpoint, methods: list[str] | None = None) -> None:
+        super().__init__(path, _refusing(endpoint), methods=methods or ["GET"])
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        match, child = super().matches(scope)
+        return (Match.FULL if match is Match.PARTIAL else match), child
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] not in (self.methods or set()):
+            headers = {"Allow": ", ".join(sorted(self.methods or set()))}
+            refused = _answer(405, "HTTP 405 Method Not Allowed", headers)
+            await refused(scope, receive, send)
+            return
+        await super().handle(scope, receive, send)
+
+
+class JsonRoot(ConnectRoute):
+    """`GET /` for who wants JSON; a browser, which wants HTML, is given the page that lies there too."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        match, child = Route.matches(self, scope)
+        accept = Request(scope).headers.get("accept", "") if match is not Match.NONE else ""
+        wants_json = "application/json" in accept and "text/html" not in accept
+        return (match, child) if match is Match.FULL and wants_json else (Match.NONE, {})
+
+
+def _refusing(endpoint: Endpoint) -> Endpoint:
+    if inspect.iscoroutinefunction(endpoint):
+
+        @functools.wraps(endpoint)
+        async def waited(request: Request) -> Response:
+            try:
+                answer: Response = await endpoint(request)
+            except (Problem, HubError) as error:
+                return _refused(error)
+            return answer
+
+        return waited
+
+    @functools.wraps(endpoint)
+    def called(request: Request) -> Response:
+        try:
+            answer: Response = endpoint(request)
+        except (Problem, HubError) as error:
+            return _refused(error)
+        return answer
+
+    return called
+
+
+def _refused(error: Problem | HubError) -> Response:
+    if isinstance(error, Problem):
+        return _answer(error.status, error.detail, error.headers)
+    log.error("request failed", error=type(error).__name__, message=str(error))
+    if isinstance(error, TransientError):
+        return _answer(503, "A part of the hub does not answer; ask again.")
+    return _answer(500, "The hub failed; its log tells the operator what to do.")
+
+
+def _answer(code: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
+    return JSONResponse(refusal(code, message), code, headers)
