@@ -97,6 +97,10 @@ class Settings(BaseSettings):
     builtin_forces: bool = True
     sources: dict[str, dict[str, SourceSettings]] = Field(default_factory=dict)
     topics: TopicSettings = TopicSettings()
+    principals: dict[str, str | tuple[str, ...]] = Field(
+        default_factory=dict,
+        description="Of some processes, who they are to Kafka; the others are User:hub-<process>.",
+    )
     boundary: BoundarySettings | None = None
     dead_letters: DeadLetterSettings = DeadLetterSettings()
     tokens_file: Path | None = None

@@ -42,10 +42,10 @@ def kafka_address() -> str:
     return broker()
 
 
-def own_broker(otherwise: str = "", settings: Mapping[str, str] | None = None) -> Broker:
+def own_broker(otherwise: str = "", settings: Mapping[str, str] | None = None, port: int = 0) -> Broker:
     """One more broker, for a test that stops it or sets it up otherwise; it ends with the session."""
     folder = Path(tempfile.mkdtemp(prefix="hub-kafka-"))
-    started = Broker(folder, settings=settings)
+    started = Broker(folder, port, settings)
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     try:
         started.start()

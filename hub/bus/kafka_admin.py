@@ -61,6 +61,11 @@ class KafkaAdmin:
                 raise ConfigurationError(
                     f"Kafka at {self.address} has no topic '{topic}'; make it: `alliance-hub topics apply`."
                 )
+            if told_of["error_code"] == told.TopicAuthorizationFailedError.errno:
+                raise ConfigurationError(
+                    f"Kafka at {self.address} says that we are not authorized to see topic '{topic}'; an"
+                    " operator can compare the access lists with what we need: `alliance-hub acl check`."
+                )
             if not told_of["partitions"]:
                 raise TransientError(f"topic '{topic}' on Kafka at {self.address} is not ready.")
             self._partitions[topic] = len(told_of["partitions"])

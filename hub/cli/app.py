@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from hub.bus.contract import Bus, TopicSpec
+from hub.cli.acl import acl_app
 from hub.cli.backup import backup, restore
 from hub.cli.connectors import connectors_app
 from hub.cli.demo import demo
@@ -40,8 +41,9 @@ app = typer.Typer(
 def connect(settings: Settings, force: str, domain: Annotated[str | None, typer.Argument()] = None) -> None:
     """Run the connectors of FORCE: read its systems, publish what changed."""
     process = Process(settings)
-    process.check_topics()
-    _run(process, process.connectors(process.parts.feeds(force, domain)))
+    feeds = process.parts.feeds(force, domain)
+    process.check_topics(f"connect.{force}")
+    _run(process, process.connectors(feeds))
 
 
 @app.command()
@@ -54,7 +56,7 @@ def normalise(
 ) -> None:
     """Run a normaliser: force events in, alliance records out."""
     process = Process(settings)
-    process.check_topics()
+    process.check_topics("normalise")
     if again:
         from hub.normalise.again import normalise_again
 
@@ -68,7 +70,7 @@ def normalise(
 def view(settings: Settings) -> None:
     """Run the view: alliance records into the store, newest version wins."""
     process = Process(settings)
-    process.check_topics()
+    process.check_topics("view")
     _run(process, {"view": process.parts.view()})
 
 
@@ -89,7 +91,7 @@ def rebuild_view(settings: Settings) -> None:
 def serve(settings: Settings) -> None:
     """Serve the API, the live stream and the page from the store."""
     process = Process(settings)
-    process.check_topics()
+    process.check_topics("serve")
     process.heed_signals()
     start_server(process)
     typer.echo(process.address)
@@ -121,6 +123,7 @@ app.command("restore")(restore)
 app.command("status")(status)
 app.command("doctor")(doctor)
 app.add_typer(topics_app(_connect), name="topics")
+app.add_typer(acl_app, name="acl")
 app.add_typer(forces_app, name="forces")
 app.add_typer(removals_app, name="removals")
 app.add_typer(connectors_app, name="connectors")

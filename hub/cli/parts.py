@@ -16,6 +16,7 @@ from connectors.source import Source
 from connectors.sources import open_source
 from connectors.states import Tell
 from hub.access import Policy, Tokens, require_tokens_off_loopback
+from hub.acl.rights import touched_topics
 from hub.audit import AuditLog
 from hub.bus import open_bus
 from hub.bus.contract import Bus, TopicSpec
@@ -94,14 +95,18 @@ class Parts:
             audit_retention_days=topics.audit_retention_days,
         )
 
-    def topics(self, *, create: bool) -> None:
+    def topics(self, *, create: bool, process: str | None = None) -> None:
         """Compare the topics with their declaration; `create` makes the missing ones first.
 
-        Raises `ConfigurationError` where one differs.
+        A process that is named looks at those alone that it has rights on. Raises
+        `ConfigurationError` where one differs.
         """
         declared = self.declared_topics()
         if create:
             apply(self.bus, declared)
+        if process is not None:
+            touched = touched_topics(process, self.forces)
+            declared = [spec for spec in declared if spec.name in touched]
         refuse_differences(self.bus, declared)
 
     def feeds(self, force: str | None = None, domain: str | None = None) -> list[Feed]:

@@ -59,9 +59,12 @@ class Process:
         self._threads: list[threading.Thread] = []
         self.listeners: list[Listener] = []
 
-    def check_topics(self) -> None:
-        """Refuse to start where a topic differs; the embedded bus makes its own."""
-        self.parts.topics(create=self.settings.bus_url.startswith("embedded:"))
+    def check_topics(self, process: str | None = None) -> None:
+        """Refuse to start where a topic that this process touches differs; the embedded bus makes its own.
+
+        `process` is its name in `hub.acl.rights`; None touches all.
+        """
+        self.parts.topics(create=self.settings.bus_url.startswith("embedded:"), process=process)
 
     def connectors(self, feeds: Iterable[Feed]) -> dict[str, Stage]:
         """A stage for the connector of each feed, whose states the health of this process tells."""
