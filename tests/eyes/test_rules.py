@@ -67,13 +67,14 @@ def test_an_alert_waits_says_how_bad_it_is_and_what_and_where_to_read_on(rule):
     assert all(f"**{part}" in section for part in ("Look.**", "Do.**", "Over** when"))
 
 
-def test_every_section_of_the_runbook_belongs_to_an_alert_and_every_link_in_it_leads_somewhere():
-    linked = {rule["annotations"]["runbook"].partition("#")[2] for rule in alerts()}
-    assert set(sections()) == linked
+def test_every_alert_has_a_section_of_its_own_and_every_link_in_the_runbook_leads_somewhere():
+    linked = [rule["annotations"]["runbook"].partition("#")[2] for rule in alerts()]
+    assert len(set(linked)) == len(linked)
+    assert set(linked) <= set(sections())
     text = (DEPLOY / "runbook.md").read_text()
     for target in re.findall(r"\]\(([^)]+)\)", text):
         file, _, anchor = target.partition("#")
-        assert anchor in linked if anchor else (DEPLOY / file).is_file(), target
+        assert anchor in sections() if anchor else (DEPLOY / file).is_file(), target
 
 
 def commands():
