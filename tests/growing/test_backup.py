@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from connectors.standins.busy import Busy
 from connectors.standins.legacy import LegacySystems
+from hub.backup import taking
 from hub.backup.restoring import LEAP, put_back
 from hub.backup.taking import store_database, take
 from hub.bus import open_bus
@@ -220,6 +221,29 @@ def test_a_store_that_has_read_beyond_the_bus_is_not_backed_up(place):
     with pytest.raises(FatalError, match=r"beyond the end of alliance\.incident\.v1-0"):
         take(place.kept, **place.urls)
     assert not place.kept.exists()
+
+
+def test_what_comes_between_the_two_copies_is_read_again_and_nothing_kept_is_beyond_the_bus(
+    place, monkeypatch
+):
+    """The store is copied first, whatever happens before the bus is."""
+    place.end_bus_at(1)
+
+    def goes_on_after(copy):
+        def copied(*where):
+            made = copy(*where)
+            count = len(place.shown()) + 1
+            place.put(str(count))
+            place.end_bus_at(count)
+            return made
+
+        return copied
+
+    for name in ("_store", "_bus"):
+        monkeypatch.setattr(taking, name, goes_on_after(getattr(taking, name)))
+    made = take(place.kept, **place.urls)
+    assert made.store.offsets == {"alliance.incident.v1-0": 1}
+    assert made.bus.ends == {"alliance.incident.v1-0": 2}
 
 
 def test_a_bus_in_use_is_not_replaced(place):

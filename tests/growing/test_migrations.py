@@ -21,7 +21,7 @@ from tests.stores import keys, put_records
 from tests.view_records import JsonCodec, incident
 
 LATER = Revisions((FOLDER / "versions", Path(__file__).parent / "later"), "0002")
-BEFORE_SECONDS = 120
+BEFORE_SECONDS = 60
 
 
 @contextmanager
