@@ -131,7 +131,7 @@ def test_too_long_a_body_is_answered_413(tmp_path, method, path, chunked):
     with limited(tmp_path, body_bytes=2048) as server, server.client() as client:
         pieces = [b" " * 500] * 10
         answer = client.request(method, path, content=iter(pieces) if chunked else b"".join(pieces))
-        assert (answer.status_code, answer.headers["content-type"]) == (413, "application/problem+json")
+        assert (answer.status_code, "up to 2048 bytes" in answer.text) == (413, True)
         assert refused(server, "body") == 1
 
 
