@@ -31,7 +31,7 @@ class Guarded:
 
     def __init__(self, folder: Path) -> None:
         self.authority = Authority(folder)
-        self._folder = folder
+        self.folder = folder
         self._admin = self.authority.issue(ADMIN)
         self._users: set[str] = set()
         self._certified: set[str] = {ADMIN}
@@ -43,7 +43,7 @@ class Guarded:
 
     def password_url(self, user: str = ADMIN, password: str | None = None) -> str:
         """The bus over SASL_SSL; makes the user when first asked for."""
-        file = self._folder / f"{user}.password"
+        file = self.folder / f"{user}.password"
         if user not in self._users:
             file.write_text(password or f"the password of {user}", "utf-8")
             self._make_user(user, file.read_text("utf-8"))
@@ -65,8 +65,8 @@ class Guarded:
         options = {
             "security_protocol": "SSL",
             "ssl_cafile": self.authority.certificate,
-            "ssl_certfile": self._folder / f"{user}.cert.pem",
-            "ssl_keyfile": self._folder / f"{user}.key.pem",
+            "ssl_certfile": self.folder / f"{user}.cert.pem",
+            "ssl_keyfile": self.folder / f"{user}.key.pem",
         }
         return f"kafka://{self._by_certificate}?{urlencode(options, safe='/')}"
 
@@ -76,7 +76,7 @@ class Guarded:
 
     def tool_settings(self) -> tuple[str, Path]:
         """Where Kafka's own tools find the broker, and the file with which they are the admin."""
-        file = self._folder / "tool.properties"
+        file = self.folder / "tool.properties"
         lines = {
             "security.protocol": "SSL",
             "ssl.keystore.type": "PEM",

@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hub.bus import open_bus
 from hub.bus.contract import TopicSpec
 from hub.errors import TransientError
-from tests.contract.places import send, values
+from tests.contract.places import send, until, values
+from tests.guarded.broker import guarded_in
 from tests.kafka_broker import own_broker
 
 pytestmark = [pytest.mark.kafka, pytest.mark.usefixtures("_refused_sockets")]
@@ -109,3 +110,18 @@ def test_a_server_that_is_not_trusted_is_refused_with_the_reason(guarded, tmp_pa
     with pytest.raises(TransientError, match="certificate verify failed"):
         bus.producer("writer")
     bus.close()
+
+
+@pytest.mark.long
+def test_a_certificate_renewed_on_disk_is_used_at_the_next_connection(tmp_path, monkeypatch):
+    with guarded_in(tmp_path) as guarded:
+        url = guarded.certificate_url("renewed")
+        guarded.authority.issue("renewed", days=-1)
+        bus = open_bus(url)
+        with monkeypatch.context() as impatient:
+            impatient.setattr("hub.bus.kafka_connect.START_MS", 2000)
+            with pytest.raises(TransientError, match="refused the password or the certificate"):
+                bus.describe_topics()
+        guarded.authority.issue("renewed")
+        until(lambda: bus.describe_topics() == {})
+        bus.close()
