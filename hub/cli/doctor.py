@@ -2,11 +2,13 @@
 
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
 
+from hub.bus.kafka_url import parse_kafka_url
 from hub.cli.options import takes_settings
 from hub.cli.parts import Parts
 from hub.config import Settings, SourceSettings
@@ -16,6 +18,7 @@ from hub.errors import HubError
 from hub.forces import Feed
 
 _COLOURS = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.FAILED: "red"}
+_CLOSE_SECONDS = 0.5
 _SOURCE_REMEDY = "See that its system is up and reachable from here, and that `location` names it."
 
 
@@ -46,7 +49,15 @@ def _doctor(
         findings = examine(checks, within)
         if not any(finding.about == "clock" for finding in findings):
             findings.append(ok("clock", "nothing that answers tells another time than this machine's"))
+    _close(parts)
     _tell(findings, as_json=as_json)
+
+
+def _close(parts: Parts) -> None:
+    """Let go of bus and store, unless what does not answer holds that up: the end of the process will."""
+    closing = threading.Thread(target=parts.close, daemon=True)
+    closing.start()
+    closing.join(_CLOSE_SECONDS)
 
 
 doctor = takes_settings(_doctor, refused=_refused)
@@ -62,7 +73,9 @@ def _checks(parts: Parts, within: float) -> list[Check]:
         Check("configuration", lambda: _configuration(parts)),
         Check("forces", lambda: _forces(parts)),
         Check("schemas", lambda: _schemas(parts)),
-        *bus_checks(settings.bus_url, lambda: parts.bus, parts.declared_topics(), within),
+        *bus_checks(
+            settings.bus_url, lambda: parts.bus, parts.declared_topics(), _access_lists(parts), within
+        ),
         Check("store", lambda: check_store(settings.store_url, settings.store_secret()), REMEDY),
         *_sources(parts),
         Check("disk", lambda: machine.check_disk(settings)),
@@ -70,6 +83,25 @@ def _checks(parts: Parts, within: float) -> list[Check]:
         Check("boundary", lambda: machine.check_boundary(settings, forces)),
         Check("tokens", lambda: machine.check_tokens(settings)),
     ]
+
+
+def _access_lists(parts: Parts) -> Callable[[], Sequence[str]] | None:
+    """What compares a guarded Kafka's access lists with their plan; None for any other bus."""
+    url = parts.settings.bus_url
+    if not url.startswith("kafka:") or not parse_kafka_url(url).settings:
+        return None
+
+    def beside_the_plan() -> Sequence[str]:
+        from hub.acl.compare import differences
+        from hub.acl.plan import plan
+        from hub.bus.kafka_acls import read_access_lists
+
+        address = parse_kafka_url(url)
+        planned = plan(parts.forces, parts.settings.principals)
+        tool = f"kafka-acls.sh --bootstrap-server {address} --command-config admin.properties"
+        return differences(planned, read_access_lists(address), parts.forces, tool)
+
+    return beside_the_plan
 
 
 def _configuration(parts: Parts) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""The checks of the bus: whether it answers, and whether its topics are as declared."""
+"""The checks of the bus: whether it answers, and whether topics and access lists are as they should be."""
 
 import socket
 from collections.abc import Callable, Iterator, Sequence
@@ -10,6 +10,7 @@ from hub.bus.contract import Bus, TopicSpec
 from hub.bus.topics import check
 from hub.doctor.finding import Finding, failed, ok, warning
 from hub.doctor.round import Check
+from hub.errors import ConfigurationError
 from hub.presence import bus_file
 
 _REMEDY = "See that its brokers are up and reachable from here, and that `bus` names them."
@@ -17,14 +18,24 @@ _HUNG = "The bus did not answer; see its line."
 
 
 def bus_checks(
-    url: str, open_bus: Callable[[], Bus], declared: Sequence[TopicSpec], within_seconds: float
+    url: str,
+    open_bus: Callable[[], Bus],
+    declared: Sequence[TopicSpec],
+    access_lists: Callable[[], Sequence[str]] | None,
+    within_seconds: float,
 ) -> list[Check]:
-    """The bus itself, and its topics where it answers."""
+    """The bus itself, and where it answers its topics and its access lists.
+
+    `access_lists` gives their differences from the plan; None where the bus has none.
+    """
     opened: Future[Bus | Finding] = Future()
-    return [
+    checks = [
         Check("bus", partial(_bus, url, open_bus, opened, within_seconds), _REMEDY),
         Check("topics", partial(_topics, opened, declared), _HUNG),
     ]
+    if access_lists is not None:
+        checks.append(Check("access lists", partial(_access_lists, opened, access_lists), _HUNG))
+    return checks
 
 
 def _bus(
@@ -57,6 +68,26 @@ def _topics(opened: Future[Bus | Finding], declared: Sequence[TopicSpec]) -> Ite
     yield from (failed("topics", problem) for problem in problems)
     if not problems:
         yield ok("topics", f"{len(declared)} topics are as declared")
+
+
+def _access_lists(
+    opened: Future[Bus | Finding], differences: Callable[[], Sequence[str]]
+) -> Iterator[Finding]:
+    """Only an administrator may read them: for another user it is a warning that they are not known."""
+    about = "access lists"
+    if isinstance(opened.result(), Finding):
+        yield failed(about, "not looked at, since the bus does not answer; see its line.")
+        return
+    try:
+        found = differences()
+    except ConfigurationError as error:
+        yield warning(about, f"{error} Have an administrator run `alliance-hub acl check`.")
+        return
+    if found:
+        said = f"{len(found)} entries differ from the plan; `alliance-hub acl check` names all. The first is"
+        yield failed(about, f"{said} {found[0]}")
+    else:
+        yield ok(about, "as planned")
 
 
 def _refused(url: str, seconds: float) -> str | None:
