@@ -6,6 +6,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
 
 class Receiver:
@@ -30,11 +31,13 @@ class Receiver:
         self.address = f"http://127.0.0.1:{self.server.server_port}"
 
     def take(self, request):
+        """Take the spans in, but for those of a transaction that was not committed and tried again."""
         self.spans += [
             span
             for resource in request.resource_spans
             for scope in resource.scope_spans
             for span in scope.spans
+            if span.status.code != Status.STATUS_CODE_ERROR
         ]
 
     def traces(self):
