@@ -15,6 +15,8 @@ from schemathesis.specs.openapi.checks import (
 from hub.access import ROLES
 from tests.serve.roles import of_every_role
 
+pytestmark = pytest.mark.long
+
 CHECKS = [
     not_a_server_error,
     status_code_conformance,
@@ -57,7 +59,6 @@ def every_case(operation, examples, check):
         ask()
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("role", ROLES)
 def test_no_role_finds_a_defect_or_an_answer_that_is_not_described(server, operations, role):
     def check(case):
