@@ -43,11 +43,10 @@ def shorter(duration, factor):
 
 
 def quicker(factor):
-    """The rules as a file's text, with every `for`, window and age divided by `factor`."""
-    made = []
-    for rule in rules():
+    """The rules as a file's text, with every `for`, window and age of the alerts divided by `factor`."""
+    made = [rule for rule in rules() if "record" in rule]
+    for rule in alerts():
         expression = _WINDOW.sub(lambda found: f"{shorter(found[0], factor)}s", rule["expr"])
         expression = _AGE.sub(lambda found: f"{int(found[0]) / factor:g}", expression)
-        waits = {"for": f"{shorter(rule['for'], factor)}s"} if "for" in rule else {}
-        made.append(rule | {"expr": expression} | waits)
+        made.append(rule | {"expr": expression, "for": f"{shorter(rule['for'], factor)}s"})
     return yaml.safe_dump({"groups": [{"name": "quicker", "rules": made}]})

@@ -19,7 +19,7 @@ from tests.faults.waiting import wait_until
 from tests.faults.world import World
 
 FACTOR = 20
-"""How much quicker the alerts are here: every `for`, window and age is so many times shorter."""
+"""How much quicker the alerts are here: each `for`, window and age of theirs is so many times shorter."""
 
 DISK_BYTES = 256 * 1024 * 1024
 
