@@ -21,6 +21,11 @@ class Place:
     url: str
     _opened: list[Bus] = field(default_factory=list)
 
+    @property
+    def guarded(self) -> bool:
+        """Whether each connection has to show a password or a certificate."""
+        return "security_protocol" in self.url
+
     def open(self) -> Bus:
         self._opened.append(open_bus(self.url))
         return self._opened[-1]
