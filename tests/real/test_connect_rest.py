@@ -17,7 +17,7 @@ from tests.keeping import wait_until
 from tests.legacy import builtin_forces
 from tests.real.connect_standalone import Connect
 
-pytestmark = [pytest.mark.long, pytest.mark.kafka]
+pytestmark = [pytest.mark.long, pytest.mark.kafka, pytest.mark.timeout(900)]
 
 READ = [
     "/",

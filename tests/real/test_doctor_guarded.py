@@ -11,7 +11,7 @@ from hub.cli.app import app
 from tests.guarded.acl_tool import run_acl_commands
 from tests.guarded.broker import guarded_in
 
-pytestmark = [pytest.mark.kafka, pytest.mark.long]
+pytestmark = [pytest.mark.kafka, pytest.mark.long, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")
