@@ -37,7 +37,7 @@ class _Part(BaseModel):
 class SourceSettings(_Part):
     """Where one legacy system is: a database URL, a folder or sftp:// URL, an http(s):// URL."""
 
-    location: str
+    location: str = Field(repr=False, description="May name a password, so it is not in what is printed.")
     secret_file: Path | None = Field(None, description="A file that holds the password or token alone.")
 
     def secret(self) -> str | None:
@@ -82,9 +82,13 @@ class Settings(BaseSettings):
 
     state: Path = Field(Path("state"), description="Folder for the embedded bus and store.")
     bus: str = Field(
-        "", description="embedded:///path or kafka://host:9092,…; empty: embedded in the state folder."
+        "",
+        repr=False,
+        description="embedded:///path or kafka://host:9092,…; empty: embedded in the state folder.",
     )
-    store: str = Field("", description="sqlite:///path or postgresql://…; empty: SQLite in the state folder.")
+    store: str = Field(
+        "", repr=False, description="sqlite:///path or postgresql://…; empty: SQLite in the state folder."
+    )
     store_secret_file: Path | None = Field(None, description="A file that holds the store's password alone.")
     instance: str = Field(
         "1", pattern=r"^[a-zA-Z0-9-]{1,32}$", description="Tells processes of one stage apart."
