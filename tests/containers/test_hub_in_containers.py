@@ -72,8 +72,9 @@ def test_an_upgrade_of_one_container_at_a_time_keeps_the_view_up_to_date(hub):
     )
     for service in [name for name in ONE_AT_A_TIME if image_of(hub, name).startswith("alliance-hub/hub")]:
         hub.up(service, env={"HUB_IMAGE": newer})
+        upgraded = time.time()
         hub.wait_until_healthy(service)
-        hub.wait_until_complete(time.time())
+        hub.wait_until_complete(upgraded)
         assert image_of(hub, service) == newer
     assert_reconciled(hub)
 
