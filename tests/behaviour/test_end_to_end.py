@@ -15,6 +15,7 @@ from connectors.standins.mess import Mess
 from connectors.standins.truth import TruthIncident, TruthPerson
 from hub.forces import load_forces
 from tests.comparison import assert_view_is_true
+from tests.guarded.broker import WAYS, guarded_in
 from tests.kafka_broker import own_broker
 from tests.legacy import builtin_forces, of
 from tests.trial import Hub, hub_on, wait_until
@@ -66,12 +67,17 @@ def legacy(tmp_path: Path):
     params=[
         "embedded and SQLite",
         pytest.param("Kafka and PostgreSQL", marks=[pytest.mark.kafka, pytest.mark.postgres]),
+        *(pytest.param(way, marks=[pytest.mark.kafka, pytest.mark.long]) for way in WAYS),
     ]
 )
-def where(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
+def where(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[dict[str, str]]:
     """The bus and the store, as settings; the broker is this test's own, for its topics have fixed names."""
     if request.param == "embedded and SQLite":
         yield {}
+        return
+    if request.param in WAYS:
+        with guarded_in(tmp_path) as guarded:
+            yield {"bus": guarded.url(request.param)}
         return
     broker = own_broker()
     yield {"bus": f"kafka://{broker.address}", "store": request.getfixturevalue("postgres_url")}
