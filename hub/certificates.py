@@ -61,6 +61,9 @@ def certificate_files(settings: Settings) -> list[tuple[str, Path]]:
     if settings.bus_url.startswith("kafka:"):
         options = parse_kafka_url(settings.bus_url).settings
         found += [(use, Path(options[name])) for name, use in _BUS_FILES.items() if name in options]
+    server = settings.server
+    of_server = {"server": server.certificate_file, "server" + _AUTHORITY: server.client_ca_file}
+    found += [(use, file) for use, file in of_server.items() if file is not None]
     found += _of_database("store", settings.store_url)
     if settings.server.certificate_file is not None:
         found.append(("server", settings.server.certificate_file))

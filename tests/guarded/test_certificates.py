@@ -39,6 +39,7 @@ def test_every_certificate_that_the_settings_name_is_found_with_its_use(authorit
     settings = settings_of(
         authority,
         mine,
+        server={"certificate_file": mine.certificate, "key_file": mine.key},
         store=f"postgresql://hub@db/alliance?sslrootcert={authority.certificate}&sslcert={base.certificate}",
         sources={
             "leicestershire": {
@@ -50,6 +51,7 @@ def test_every_certificate_that_the_settings_name_is_found_with_its_use(authorit
     assert found.keys() == {
         "bus",
         "bus authority",
+        "server",
         "store",
         "store authority",
         "leicestershire/incident authority",
