@@ -170,7 +170,7 @@ def test_readers_are_not_held_up_by_a_writer(store_url):
 def test_a_store_of_a_newer_hub_is_refused(store_url):
     open_store(store_url).close()
     _change(store_url, "UPDATE alembic_version SET version_num = '0999'")
-    with pytest.raises(ConfigurationError, match="revision 0999, newer than .* of this hub"):
+    with pytest.raises(ConfigurationError, match=r"revision 0999, newer than .* of this hub"):
         open_store(store_url)
 
 
