@@ -83,10 +83,12 @@ class SecondReading:
         while True:
             batch = self._next()
             self._take(batch)
+            self.to_the_end = batch.complete_to is not None and batch.complete_to >= instant
+            if self.to_the_end:
+                return
             if batch.more:
                 continue
-            self.to_the_end = batch.complete_to is not None and batch.complete_to >= instant
-            if self.to_the_end or time.monotonic() >= patient_until:
+            if time.monotonic() >= patient_until:
                 return
             time.sleep(_PAUSE_SECONDS)
 

@@ -66,7 +66,7 @@ class Batch:
     """What one `read` gave, with the position after it.
 
     `complete_to` is the source time (microseconds UTC) up to which every change is in this
-    batch or an earlier one; None while more is waiting. `more` asks to be read again at once.
+    batch or an earlier one; None while that is not known. `more` asks to be read again at once.
 
     A snapshot is everything the source holds, over one or more batches with the same
     `snapshot` name; `snapshot_ends` marks its last batch and is set only once it is proved

@@ -65,10 +65,6 @@ def certificate_files(settings: Settings) -> list[tuple[str, Path]]:
     of_server = {"server": server.certificate_file, "server" + _AUTHORITY: server.client_ca_file}
     found += [(use, file) for use, file in of_server.items() if file is not None]
     found += _of_database("store", settings.store_url)
-    if settings.server.certificate_file is not None:
-        found.append(("server", settings.server.certificate_file))
-    if settings.server.client_ca_file is not None:
-        found.append(("server" + _AUTHORITY, settings.server.client_ca_file))
     for force, domains in settings.sources.items():
         for domain, source in domains.items():
             found += _of_database(f"{force}/{domain}", source.location)

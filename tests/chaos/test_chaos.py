@@ -90,8 +90,9 @@ def test_a_hub_that_keeps_an_offset_too_early_is_found_to_have_lost_records(tmp_
         assert world.start(), world.ended()
         normaliser = next(stage for stage in world.stages if stage.kind == "normalise")
         normaliser.kill()
-        normaliser.start("normalise.commit:before:2")
-        assert until(lambda: normaliser.ended() is not None)
+        for _ in range(5):  # one of them may have held dead letters alone
+            normaliser.start("normalise.commit:before:2")
+            assert until(lambda: normaliser.ended() is not None)
         normaliser.start()
         verdict = judge(world)
     assert any("is not in the store" in each for each in verdict.lost)

@@ -122,8 +122,8 @@ def _series(page: str) -> Iterator[tuple[str, dict[str, str], float]]:
     """The hub's own series on a page of metrics, at a tenth of what the library's parser takes."""
     for line in page.splitlines():
         if line.startswith("alliance_hub_") and "_bucket" not in line and "_created" not in line:
-            name, _, rest = line.removeprefix("alliance_hub_").partition("{")
-            labels, _, value = rest.rpartition("} ")
+            series, _, value = line.removeprefix("alliance_hub_").rpartition(" ")
+            name, _, labels = series.partition("{")
             yield name, dict(_LABEL.findall(labels)), float(value)
 
 
