@@ -17,6 +17,7 @@ from hub.cli.acting import Reason, Token, who
 from hub.cli.options import takes_settings
 from hub.cli.parts import Parts
 from hub.cli.search_options import takes_search
+from hub.cli.signals import set_from_handler
 from hub.config import Settings
 from hub.dead_letters.findings import Finding, Verdict
 from hub.dead_letters.search import Search
@@ -204,7 +205,7 @@ def _interrupted(stop: threading.Event) -> Iterator[None]:
 
     def on_signal(number: int, frame: FrameType | None) -> None:
         del number, frame
-        stop.set()
+        set_from_handler(stop)
 
     before = signal.signal(signal.SIGINT, on_signal)
     try:

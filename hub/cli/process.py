@@ -15,6 +15,7 @@ from starlette.applications import Starlette
 from hub import logs, tracing
 from hub.certificates import CertificateWatch
 from hub.cli.parts import Parts
+from hub.cli.signals import set_from_handler
 from hub.config import Settings
 from hub.control import ConnectorState
 from hub.disk import kept_in, tell_disks
@@ -127,7 +128,7 @@ class Process:
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         del number, frame
-        self.stop_asked.set()
+        set_from_handler(self.stop_asked)
 
     def _run(self, name: str, stage: Stage) -> None:
         logs.bind_stage(name)

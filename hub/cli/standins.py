@@ -9,6 +9,7 @@ import typer
 
 from hub.cli.options import takes_settings
 from hub.cli.parts import Parts
+from hub.cli.signals import set_from_handler
 from hub.config import Settings
 from hub.errors import ConfigurationError
 
@@ -29,7 +30,7 @@ def standins(
 
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, lambda *_: set_from_handler(stop))
     legacy = LegacySystems(folder, Parts(settings).forces, feed=_address(feed))
     give_past(legacy)
     busy = Busy(legacy, rate=rate)

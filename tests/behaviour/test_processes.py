@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import httpx
@@ -15,6 +16,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from connectors.standins.legacy import LegacySystems
+from hub.cli.signals import set_from_handler
 from hub.metrics import OUTCOMES
 from tests.legacy import builtin_forces
 from tests.trial import wait_until
@@ -196,3 +198,10 @@ def test_a_second_view_on_the_embedded_bus_is_refused(config, tmp_path):
     assert code == 1
     assert "hub.view" in said
     assert first.stop() == 0
+
+
+def test_a_signal_that_comes_while_the_event_is_being_waited_for_is_heeded():
+    stop = threading.Event()
+    with vars(stop)["_cond"]:  # as `wait` holds it when a handler runs between two of its steps
+        set_from_handler(stop)
+    assert stop.wait(60)
