@@ -6,12 +6,12 @@ from pathlib import Path
 from hub.backup import sqlite_file
 from hub.backup.manifest import Manifest, Piece, check, read_manifest, refuse_offsets_beyond
 from hub.backup.postgres_tables import put_back_tables, refuse_store_present
-from hub.backup.taking import embedded_path, store_database, writing_held
+from hub.backup.taking import embedded_path, writing_held
 from hub.bus import open_bus
 from hub.domains import DOMAINS
 from hub.errors import ConfigurationError
 from hub.view.migrations import HEAD
-from hub.view.store import sqlite_path
+from hub.view.store import sqlite_path, store_database
 
 LEAP = 1_000_000_000
 """How far change numbers leap: those given out after the backup must not be given to other changes,

@@ -8,8 +8,6 @@ from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from sqlalchemy.exc import DBAPIError
-
 from hub.backup import sqlite_file
 from hub.backup.contents import describe_store, ends_of_bus
 from hub.backup.manifest import NAME, BusCopy, Manifest, StoreCopy, fingerprint, refuse_offsets_beyond
@@ -19,8 +17,7 @@ from hub.bus.embedded_locks import WriteLock
 from hub.domains import DOMAINS
 from hub.errors import ConfigurationError, EnvironmentMissingError
 from hub.folders import sync_way
-from hub.view.session import Database
-from hub.view.store import open_database, sqlite_path
+from hub.view.store import sqlite_path, store_database
 
 _TOPICS = [domain.topic for domain in DOMAINS.values()]
 
@@ -60,19 +57,6 @@ def embedded_path(bus_url: str) -> Path | None:
     """The file of an embedded bus; None for a Kafka."""
     parts = urlsplit(bus_url)
     return Path(unquote(parts.path)) if parts.scheme == "embedded" else None
-
-
-@contextmanager
-def store_database(url: str, secret: str | None) -> Iterator[Database]:
-    """A store's database, whatever is in it, its errors in the hub's words."""
-    database = open_database(url, secret)
-    try:
-        yield database
-    except DBAPIError as error:
-        raise database.explain(error.orig) from error
-    finally:
-        database.writer.close()
-        database.engine.dispose()
 
 
 @contextmanager

@@ -5,20 +5,16 @@ it and readers see the store as it was; on PostgreSQL views wait at the door of 
 and readers for tables that are changed. Who waits for too long tries again by itself: nothing is lost.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from os import pathsep
 from typing import NamedTuple
 
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import DBAPIError
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random
 
 from hub.errors import ConfigurationError, TransientError
 from hub.view.making import locked, make_tables, mark, problem_of, revision_of
 from hub.view.migrations import FIRST, FOLDER, OWN, Revisions
-from hub.view.session import Database
-from hub.view.store import open_database, sqlite_path
+from hub.view.store import sqlite_path, store_database
 
 _patiently = retry(
     retry=retry_if_exception_type(TransientError),
@@ -46,7 +42,7 @@ def store_status(url: str, secret: str | None = None, revisions: Revisions = OWN
     path = sqlite_path(url)
     if path is not None and not path.exists():
         return StoreStatus(str(path), None, revisions.head, None)
-    with _opened(url, secret) as opened, opened.engine.connect() as connection:
+    with store_database(url, secret) as opened, opened.engine.connect() as connection:
         found = revision_of(connection)
     problem = None if found is None else problem_of(opened.name, found, revisions.head)
     return StoreStatus(opened.name, found, revisions.head, problem)
@@ -55,7 +51,7 @@ def store_status(url: str, secret: str | None = None, revisions: Revisions = OWN
 @_patiently
 def upgrade(url: str, secret: str | None = None, revisions: Revisions = OWN) -> tuple[str | None, str]:
     """Bring a store to the revision of this release; the revisions before (None: new) and after."""
-    with _opened(url, secret) as database:
+    with store_database(url, secret) as database:
         with locked(database.engine) as connection:
             found = revision_of(connection)
             if found is not None and found > revisions.head:
@@ -76,7 +72,7 @@ def downgrade(
 
     What only later releases keep is given up. `ConfigurationError` where there is no way back.
     """
-    with _opened(url, secret) as database, locked(database.engine) as connection:
+    with store_database(url, secret) as database, locked(database.engine) as connection:
         found = revision_of(connection)
         wanted = to or f"{int(found or FIRST) - 1:04}"
         if found is None or not FIRST <= wanted <= found <= revisions.head:
@@ -110,15 +106,3 @@ def _run(connection: Connection, verb: str, to: str, revisions: Revisions) -> No
     config.set_main_option("version_locations", pathsep.join(map(str, revisions.folders)))
     config.attributes["connection"] = connection
     getattr(command, verb)(config, to)
-
-
-@contextmanager
-def _opened(url: str, secret: str | None) -> Iterator[Database]:
-    database = open_database(url, secret)
-    try:
-        yield database
-    except DBAPIError as error:
-        raise database.explain(error.orig) from error
-    finally:
-        database.writer.close()
-        database.engine.dispose()

@@ -55,6 +55,19 @@ def open_database(url: str, secret: str | None = None) -> Database:
     raise ConfigurationError(f"No store of this kind: '{parsed.render_as_string()}'; write {FORMS}.")
 
 
+@contextmanager
+def store_database(url: str, secret: str | None) -> Iterator[Database]:
+    """A store's database, whatever is in it, its errors in the hub's words."""
+    database = open_database(url, secret)
+    try:
+        yield database
+    except DBAPIError as error:
+        raise database.explain(error.orig) from error
+    finally:
+        database.writer.close()
+        database.engine.dispose()
+
+
 def sqlite_path(url: str) -> Path | None:
     """The file of a store on SQLite; None for one on PostgreSQL."""
     parsed = _parsed(url)

@@ -14,13 +14,13 @@ from connectors.standins.busy import Busy
 from connectors.standins.legacy import LegacySystems
 from hub.backup import taking
 from hub.backup.restoring import LEAP, put_back
-from hub.backup.taking import store_database, take
+from hub.backup.taking import take
 from hub.bus import open_bus
 from hub.cli.accounts import take_accounts
 from hub.cli.app import app
 from hub.errors import ConfigurationError, FatalError
 from hub.view.query import Query
-from hub.view.store import open_store
+from hub.view.store import open_store, store_database
 from tests.comparison import assert_view_is_true
 from tests.kafka_broker import own_broker
 from tests.legacy import builtin_forces

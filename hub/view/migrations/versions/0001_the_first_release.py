@@ -5,6 +5,8 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
+from hub.errors import ConfigurationError
+
 revision = "0001"
 down_revision = None
 
@@ -39,7 +41,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    raise NotImplementedError("There is nothing before the first release.")
+    raise ConfigurationError("There is nothing before the first release.")
 
 
 def _make_current(table: str, columns: dict[str, sa.types.TypeEngine[Any]]) -> None:
