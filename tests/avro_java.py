@@ -1,23 +1,20 @@
 """Apache Avro's own compatibility checker, in one Java process that is asked pair by pair."""
 
 import json
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
-from tests.needs import missing
+from tests.jars import jars
 
 PROJECT = Path(__file__).parent / "real" / "avro"
-REMEDY = "Comparing with Apache Avro's checker needs a Java Development Kit, 11 or newer, and Maven."
 
 
 class JavaChecker:
     def __init__(self) -> None:
-        if shutil.which("javac") is None or shutil.which("mvn") is None:
-            missing(REMEDY)
+        classpath = jars(PROJECT, "Comparing with Apache Avro's checker")
         self._process = subprocess.Popen(
-            ["java", "-XX:TieredStopAtLevel=1", "-cp", _classpath(), str(PROJECT / "Compare.java")],
+            ["java", "-XX:TieredStopAtLevel=1", "-cp", classpath, str(PROJECT / "Compare.java")],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -36,18 +33,3 @@ class JavaChecker:
 
     def close(self) -> None:
         self._process.communicate()
-
-
-def _classpath() -> str:
-    """The jars, fetched once; a fetch that was cut short leaves none behind."""
-    jars, draft = PROJECT / "target" / "jars", PROJECT / "target" / "draft"
-    if not jars.is_dir():
-        shutil.rmtree(draft, ignore_errors=True)
-        fetch = ["mvn", "-q", "-B", "-f", str(PROJECT / "pom.xml"), "dependency:copy-dependencies"]
-        fetched = subprocess.run(
-            [*fetch, f"-DoutputDirectory={draft}"], capture_output=True, text=True, timeout=240, check=False
-        )
-        if fetched.returncode:
-            missing(f"{REMEDY} Maven could not fetch Apache Avro:\n{fetched.stdout}{fetched.stderr}")
-        draft.rename(jars)
-    return str(jars / "*")

@@ -8,6 +8,7 @@ keeps one copy, and Kafka does not force it to the disk before it answers.
 import argparse
 import atexit
 import ctypes
+import fcntl
 import hashlib
 import os
 import re
@@ -19,7 +20,8 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -174,31 +176,41 @@ class Broker:
             time.sleep(0.05)
 
 
-def classpath() -> str:
-    """The jars of `pom.xml`, fetched by Maven the first time only."""
-    pom = HERE / "pom.xml"
-    jars = HERE / "target" / f"jars-{hashlib.sha256(pom.read_bytes()).hexdigest()[:12]}"
+def classpath(pom: Path = HERE / "pom.xml") -> str:
+    """The jars of a `pom.xml`, fetched by Maven the first time only."""
+    jars = pom.parent / "target" / f"jars-{hashlib.sha256(pom.read_bytes()).hexdigest()[:12]}"
     if not jars.exists():
-        mvn = shutil.which("mvn")
-        if mvn is None:
-            raise BrokerError("Maven (`mvn`) is not installed; it fetches Kafka for deploy/kafka/pom.xml.")
-        fetched = jars.with_name(f"{jars.name}.{os.getpid()}")
-        command = [mvn, "-q", "-B", "-f", str(pom), "dependency:copy-dependencies"]
-        run = subprocess.run(
-            [*command, f"-DoutputDirectory={fetched}"], capture_output=True, text=True, check=False
-        )
-        if run.returncode:
-            raise BrokerError(f"Maven cannot fetch Kafka: {run.stdout[-2000:]}{run.stderr[-2000:]}")
-        keep(fetched, jars)
+        with _one_at_a_time():
+            if not jars.exists():  # another process may have been first
+                _fetch(pom, jars)
     return str(jars / "*")
 
 
-def keep(fetched: Path, jars: Path) -> None:
-    """Give the whole folder its name in one step; another process may have been first."""
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Two Mavens at once may spoil what they keep of all that they fetch."""
+    lock = os.open(HERE, os.O_RDONLY)
     try:
-        fetched.rename(jars)
-    except OSError:
-        shutil.rmtree(fetched, ignore_errors=True)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _fetch(pom: Path, jars: Path) -> None:
+    """Fetch beside `jars` and give the whole folder its name in one step."""
+    mvn = shutil.which("mvn")
+    if mvn is None:
+        raise BrokerError(f"Maven (`mvn`) is not installed; it fetches the jars of {pom}.")
+    fetched = jars.with_name(f"{jars.name}.new")
+    shutil.rmtree(fetched, ignore_errors=True)  # of a fetch that was cut short
+    command = [mvn, "-q", "-B", "-f", str(pom), "dependency:copy-dependencies"]
+    run = subprocess.run(
+        [*command, f"-DoutputDirectory={fetched}"], capture_output=True, text=True, check=False
+    )
+    if run.returncode:
+        raise BrokerError(f"Maven cannot fetch the jars of {pom}: {run.stdout[-2000:]}{run.stderr[-2000:]}")
+    fetched.rename(jars)
 
 
 def java() -> str:

@@ -1,7 +1,6 @@
 """A real Kafka Connect, standalone, with one file connector: what its REST API answers is the pattern."""
 
 import contextlib
-import hashlib
 import subprocess
 import time
 from pathlib import Path
@@ -9,10 +8,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from deploy.kafka.broker import BrokerError, die_with_parent, free_port, java, keep
-from tests.needs import missing
+from deploy.kafka.broker import die_with_parent, free_port, java
+from tests.jars import jars
 
-POM = Path(__file__).parent / "connect" / "pom.xml"
+PROJECT = Path(__file__).parent / "connect"
 JVM = ["-Xms64m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djava.awt.headless=true"]
 START_SECONDS = 180
 
@@ -56,7 +55,13 @@ class Connect:
         with (self.folder / "connect.log").open("wb") as log:
             self._java = subprocess.Popen(
                 [
-                    *(java(), *JVM, "-cp", jars(), "org.apache.kafka.connect.cli.ConnectStandalone"),
+                    *(
+                        java(),
+                        *JVM,
+                        "-cp",
+                        jars(PROJECT, "Kafka Connect"),
+                        "org.apache.kafka.connect.cli.ConnectStandalone",
+                    ),
                     *(str(self.folder / f"{name}.properties") for name in ("worker", "connector")),
                 ],
                 stdin=subprocess.DEVNULL,
@@ -85,20 +90,3 @@ class Connect:
 
     def ask(self, method, path, **more):
         return httpx.request(method, self.address + path, timeout=60, **more)
-
-
-def jars():
-    """The class path, fetched by Maven the first time only."""
-    kept = POM.parent / "target" / f"jars-{hashlib.sha256(POM.read_bytes()).hexdigest()[:12]}"
-    if not kept.exists():
-        fetched = kept.with_name(f"{kept.name}.new")
-        command = ["mvn", "-q", "-B", "-f", str(POM), "dependency:copy-dependencies"]
-        try:
-            java()
-            subprocess.run(
-                [*command, f"-DoutputDirectory={fetched}"], check=True, capture_output=True, text=True
-            )
-        except (BrokerError, OSError, subprocess.CalledProcessError) as error:
-            missing(f"Kafka Connect is needed: install Java 17 and Maven, which fetches it ({error})")
-        keep(fetched, kept)
-    return str(kept / "*")
