@@ -81,19 +81,45 @@ class Seldom:
 
     def __init__(self, most: int = 20, clock: Callable[[], float] = time.monotonic) -> None:
         self._most, self._clock = most, clock
-        self._told = self._left_out = 0
+        self._told = self._left_out = self.not_told = 0
         self._since = float("-inf")
 
-    def warning(self, event: str, **more: Any) -> None:
+    def may_tell(self) -> bool:
+        """Whether this one is to be told; if so, `not_told` is how many before it were not."""
         if self._clock() - self._since >= _SELDOM_SECONDS:
             self._told, self._since = 0, self._clock()
         if self._told >= self._most:
             self._left_out += 1
-            return
+            return False
         self._told += 1
-        if self._left_out:
-            more["not_told"], self._left_out = self._left_out, 0
-        structlog.get_logger().warning(event, **{name: v for name, v in more.items() if v is not None})
+        self.not_told, self._left_out = self._left_out, 0
+        return True
+
+    def warning(self, event: str, **more: Any) -> None:
+        if self.may_tell():
+            more["not_told"] = self.not_told or None
+            structlog.get_logger().warning(event, **{name: v for name, v in more.items() if v is not None})
+
+
+class _KafkaSeldom(logging.Filter):
+    """Passes one line a minute of each place in kafka-python's code.
+
+    While a broker is away, each of a process's connections tells of every attempt; that it is away,
+    and what is tried again, the hub says itself.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._places: dict[tuple[str, int], Seldom] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.name.partition(".")[0] != "kafka":
+            return True
+        seldom = self._places.setdefault((record.pathname, record.lineno), Seldom(most=1))
+        told = seldom.may_tell()
+        if told and seldom.not_told:
+            record.not_told = seldom.not_told
+        return told
 
 
 def _in_one_form(_: Any, __: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
@@ -110,9 +136,14 @@ def _adopt_standard_logging(
 ) -> None:
     """Write the libraries' warnings in the same form; their chatter is dropped."""
     handler = _Handler()
+    handler.addFilter(_KafkaSeldom())
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
+            foreign_pre_chain=[
+                structlog.stdlib.add_logger_name,
+                structlog.stdlib.ExtraAdder(allow=["not_told"]),
+                *shared,
+            ],
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
         )
     )

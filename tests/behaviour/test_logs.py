@@ -1,4 +1,4 @@
-"""What the hub logs of an error that nobody expected."""
+"""What the hub logs of an error that nobody expected, and of what a library says too often."""
 
 import json
 import logging
@@ -44,3 +44,24 @@ def test_an_unexpected_error_is_told_by_type_and_place_and_never_by_its_values(f
     assert "planted" not in told
     if form == "json":
         assert json.loads(told)["event"] == "Exception in ASGI application"
+
+
+@pytest.mark.usefixtures("restored")
+def test_a_broker_that_is_away_is_told_in_one_line_a_minute_with_how_many_were_left_out(capsys, monkeypatch):
+    logs.configure("json")
+    chatter, other = logging.getLogger("kafka.net.manager"), logging.getLogger("another.library")
+
+    def attempts(count):
+        for number in range(count):
+            chatter.error("Connection failed: %s", number)
+            other.error("said every time")
+        return [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+
+    told = attempts(1000)
+    assert len([line for line in told if line["logger"] == "another.library"]) == 1000
+    (line,) = (line for line in told if line["logger"] == "kafka.net.manager")
+    assert line["event"] == "Connection failed: 0"
+    assert "not_told" not in line
+    monkeypatch.setattr(logs, "_SELDOM_SECONDS", 0)  # the minute is over
+    line, _ = attempts(1)
+    assert (line["event"], line["not_told"]) == ("Connection failed: 0", 999)
