@@ -7,18 +7,7 @@ from connectors.source import Batch
 from hub.control import Control
 from hub.errors import TransientError
 from hub.flow import Flow
-
-PATIENCE_SECONDS = 90
-
-
-def wait_until(condition, said=lambda: "it came true in time"):
-    """Wait for what another thread or process brings about."""
-    pause = threading.Event()
-    for _ in range(PATIENCE_SECONDS * 50):
-        if condition():
-            return
-        pause.wait(0.02)
-    raise AssertionError(said())
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 
 class Played:

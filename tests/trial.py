@@ -1,8 +1,7 @@
 """The whole hub in this process, on stand-ins, for tests: started, waited for, looked at, stopped."""
 
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,7 @@ from connectors.standins.legacy import LegacySystems
 from hub.cli.process import Process, start_all
 from hub.config import Settings, SourceSettings
 from hub.view.query import Query
-
-PATIENCE_SECONDS = 60
+from tests.waiting import wait_until
 
 
 class Hub:
@@ -39,15 +37,6 @@ class Hub:
     def record(self, domain: str, identity: str) -> dict[str, Any] | None:
         item = self.query.get(domain, identity)
         return None if item is None else item.record
-
-
-def wait_until(condition: Callable[[], bool], what: Callable[[], str]) -> None:
-    """Wait for a condition, looking at it often; fails after a minute with what was waited for."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    pause = threading.Event()
-    while not condition():
-        assert time.monotonic() < deadline, f"waited {PATIENCE_SECONDS} s until {what()}"
-        pause.wait(0.05)
 
 
 @contextmanager

@@ -11,7 +11,8 @@ from hub.backfill import Backfill
 from hub.errors import FencedError
 from tests.connecting import Bench, Running, balanced, batch, key, refused, row, shape
 from tests.kafka_broker import own_broker
-from tests.keeping import Kept, Operator, Played, wait_until
+from tests.keeping import Kept, Operator, Played
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.kafka
 

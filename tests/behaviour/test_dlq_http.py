@@ -1,7 +1,6 @@
 """Dead letters over HTTP: who may do what, masked by default, replays that can be watched and stopped."""
 
 import json
-import time
 from dataclasses import dataclass
 
 import pytest
@@ -11,9 +10,9 @@ from hub.dead_letters import dead_letter, dead_letter_key, dead_letter_topic, le
 from hub.errors import BadRecordError
 from tests.behaviour.server import running, write_tokens
 from tests.mapped import event, feed
+from tests.waiting import wait_until
 
 OF = feed("leicestershire")
-PATIENCE_SECONDS = 60
 SECRET = "A neighbour's name and address"
 
 
@@ -157,9 +156,9 @@ def test_a_replay_of_many_can_be_watched_and_stopped(server):
     assert begun.status_code == 202
     assert ask(server, "POST", "/dead-letters/replays", "operator", body=body).status_code == 409
     path = f"/dead-letters/replays/{begun.json()['id']}"
-    until(lambda: ask(server, "GET", path, "operator").json()["verdicts"] == {"passes": 1})
+    wait_until(lambda: ask(server, "GET", path, "operator").json()["verdicts"] == {"passes": 1})
     assert ask(server, "DELETE", path, "operator").status_code == 202
-    until(lambda: ask(server, "GET", path, "operator").json()["state"] == "stopped")
+    wait_until(lambda: ask(server, "GET", path, "operator").json()["state"] == "stopped")
     assert len(sent(server)) == 1
 
 
@@ -192,7 +191,7 @@ def test_the_letters_that_wait_are_counted_for_alerts(server):
     put(server, "2016-11-01:7", "2016-11-01:8")
     labels = {"force": "leicestershire", "domain": "incident", "stage": "normalise", "state": "open"}
     registry = server.process.parts.metrics.registry
-    until(lambda: registry.get_sample_value("alliance_hub_dead_letters_open", labels) == 2)
+    wait_until(lambda: registry.get_sample_value("alliance_hub_dead_letters_open", labels) == 2)
     assert registry.get_sample_value("alliance_hub_dead_letters_open", labels | {"stage": "view"}) == 0
 
 
@@ -205,11 +204,5 @@ def test_a_page_of_another_site_may_not_act(server):
 def wait(server, begun):
     assert begun.status_code == 202, begun.text
     path = f"/dead-letters/replays/{begun.json()['id']}"
-    until(lambda: ask(server, "GET", path, "operator").json()["state"] != "running")
+    wait_until(lambda: ask(server, "GET", path, "operator").json()["state"] != "running")
     return ask(server, "GET", path, "operator").json()
-
-
-def until(condition):
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline

@@ -21,8 +21,8 @@ from hub.doctor.clock import compare
 from hub.doctor.finding import ok
 from hub.doctor.round import Check, examine
 from hub.errors import ConfigurationError
-from tests.keeping import wait_until
 from tests.legacy import builtin_forces
+from tests.waiting import wait_until
 
 HUB = [sys.executable, "-c", "from hub.cli.app import main; main()"]
 PATIENCE = ("--within", "90")

@@ -18,7 +18,8 @@ from tests.comparison import assert_view_is_true
 from tests.guarded.broker import WAYS, guarded_in
 from tests.kafka_broker import own_broker
 from tests.legacy import builtin_forces, of
-from tests.trial import Hub, hub_on, wait_until
+from tests.trial import Hub, hub_on
+from tests.waiting import wait_until
 
 FORCES = ("leicestershire", "northamptonshire", "nottinghamshire")
 

@@ -10,7 +10,8 @@ from connectors.sources.places import in_words, set_back
 from hub.errors import ConfigurationError, FencedError, SourceChangedError
 from hub.forces import load_forces
 from tests.connecting import LEICESTERSHIRE, Bench, balanced, batch, key, row, shape
-from tests.keeping import Kept, Operator, Played, wait_until
+from tests.keeping import Kept, Operator, Played
+from tests.waiting import wait_until
 
 
 @pytest.fixture

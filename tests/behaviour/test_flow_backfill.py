@@ -17,7 +17,8 @@ from hub.backfill import Backfill, read_backfill
 from hub.control import Control
 from hub.errors import BadQueryError, SourceChangedError
 from tests.connecting import Bench, Legacy, balanced, batch, key, row, shape
-from tests.keeping import Kept, Operator, Played, wait_until
+from tests.keeping import Kept, Operator, Played
+from tests.waiting import wait_until
 
 
 @pytest.fixture

@@ -18,8 +18,8 @@ from hub.cli.app import app
 from hub.cli.process import Process, start_all
 from hub.config import SourceSettings, load_settings
 from tests.behaviour.server import write_tokens
-from tests.keeping import wait_until
 from tests.legacy import builtin_forces
+from tests.waiting import wait_until
 
 FORCES = ("leicestershire", "northamptonshire", "nottinghamshire")
 LEICESTERSHIRE = "/connectors/leicestershire.incident"

@@ -10,7 +10,8 @@ from connectors.removals import accept_removals
 from connectors.source import Batch
 from hub.errors import FencedError, SourceChangedError, TransientError
 from tests.connecting import Bench, balanced, key, row
-from tests.keeping import Kept, Operator, Played, wait_until
+from tests.keeping import Kept, Operator, Played
+from tests.waiting import wait_until
 
 
 @pytest.fixture

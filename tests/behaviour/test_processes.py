@@ -19,7 +19,7 @@ from connectors.standins.legacy import LegacySystems
 from hub.cli.signals import set_from_handler
 from hub.metrics import OUTCOMES
 from tests.legacy import builtin_forces
-from tests.trial import wait_until
+from tests.waiting import wait_until
 
 PROGRAM = str(Path(sys.executable).with_name("alliance-hub"))
 FORCES = ("leicestershire", "northamptonshire", "nottinghamshire")

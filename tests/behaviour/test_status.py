@@ -18,8 +18,8 @@ from hub.cli.app import app
 from hub.cli.process import Process
 from hub.config import SourceSettings, load_settings
 from hub.overview import Observer, rates
-from tests.keeping import wait_until
 from tests.legacy import builtin_forces
+from tests.waiting import wait_until
 
 LEICESTERSHIRE = "leicestershire.incident"
 HUB = [sys.executable, "-c", "from hub.cli.app import main; main()"]

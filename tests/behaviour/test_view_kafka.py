@@ -1,7 +1,6 @@
 """Views on a real Kafka: they share the partitions, relieve each other, and pass transaction markers."""
 
 import threading
-import time
 
 import pytest
 
@@ -11,9 +10,9 @@ from hub.view.loop import GROUP, TOPICS, View
 from tests.kafka_broker import own_broker
 from tests.view_bus import CODEC, FORCES, INCIDENTS, stage
 from tests.view_records import T0, incident
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.kafka, pytest.mark.postgres]
-PATIENCE_SECONDS = 60
 
 
 FORCE = "northamptonshire"
@@ -54,13 +53,6 @@ class Running:
         self._bus.close()
 
 
-def _until(holds, what):
-    deadline, pause = time.monotonic() + PATIENCE_SECONDS, threading.Event()
-    while not holds():
-        assert time.monotonic() < deadline, f"{what} within {PATIENCE_SECONDS} s"
-        pause.wait(0.05)
-
-
 def _publish(scene, numbers, version=1):
     for number in numbers:
         scene.publish("incident", incident(str(number), version), incident(f"{number}-b", version))
@@ -74,18 +66,18 @@ def _caught_up(scene):
 
 def test_two_views_share_the_work_and_one_goes_on_alone_without_loss_or_repetition(scene):
     first, second = Running(scene, "1"), Running(scene, "2")
-    _until(lambda: first.partitions() and second.partitions(), "both views get partitions")
+    wait_until(lambda: first.partitions() and second.partitions(), "both views get partitions")
     _publish(scene, range(40))
-    _until(lambda: _caught_up(scene), "all is applied and the markers behind it passed")
+    wait_until(lambda: _caught_up(scene), "all is applied and the markers behind it passed")
     assert first.view.taken > 0
     assert second.view.taken > 0
     second.stop()
     _publish(scene, range(20), version=2)
-    _until(lambda: _caught_up(scene), "the other view has taken over")
+    wait_until(lambda: _caught_up(scene), "the other view has taken over")
     third = Running(scene, "3")
-    _until(third.partitions, "the third view gets partitions")
+    wait_until(third.partitions, "the third view gets partitions")
     _publish(scene, range(40, 50))
-    _until(lambda: _caught_up(scene), "all is applied by both")
+    wait_until(lambda: _caught_up(scene), "all is applied by both")
     for each in (first, third):
         each.stop()
     counts = scene.query.counts()["incident"]["leicestershire"]
@@ -106,7 +98,7 @@ def test_an_open_transaction_holds_freshness_back_until_it_has_ended(scene):
     other = scene.bus.producer("test.other")
     other.begin()
     other.send(INCIDENTS, f"urn:alliance:incident:{FORCE}:command:x".encode(), None, partition=0)
-    _until(lambda: _written(scene) > written, "the open transaction's record is written")
+    wait_until(lambda: _written(scene) > written, "the open transaction's record is written")
     scene.send(topic, (b"event", b"an event"))
     scene.publish("incident", *(incident(str(n), force=FORCE) for n in range(20)))
     scene.complete(FORCE, "incident", T0)
@@ -116,7 +108,7 @@ def test_an_open_transaction_holds_freshness_back_until_it_has_ended(scene):
         view.step()
     assert _complete_to(scene) is None
     other.abort()
-    _until(lambda: _step(scene, view) == T0, "freshness goes on after the abort")
+    wait_until(lambda: _step(scene, view) == T0, "freshness goes on after the abort")
     assert scene.query.counts()["incident"][FORCE]["visible"] == 20
 
 

@@ -1,16 +1,14 @@
 """Where a bus is, and how tests open it, fill it and read it."""
 
-import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from hub.bus import open_bus
 from hub.bus.contract import Bus, Consumer, Offset, Received, TopicPartition, TopicSpec
-
-PATIENCE_SECONDS = 60.0
+from tests.waiting import wait_until
 
 
 @dataclass
@@ -61,10 +59,13 @@ def send(bus: Bus, topic: str, values: Sequence[bytes], *, key: bytes = b"key") 
 def read(consumer: Consumer, count: int, *, max_records: int = 1000) -> list[Received]:
     """Poll until there are `count` records; fail if they do not come."""
     found: list[Received] = []
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while len(found) < count:
-        assert time.monotonic() < deadline, f"{len(found)} of {count} records came in time"
-        found += poll(consumer, max_records)
+
+    def came() -> bool:
+        if len(found) < count:
+            found.extend(poll(consumer, max_records))
+        return len(found) >= count
+
+    wait_until(came, lambda: f"{count} records came, not {len(found)}")
     assert len(found) == count
     return found
 
@@ -73,19 +74,13 @@ def poll(consumer: Consumer, max_records: int = 1000) -> list[Received]:
     return consumer.poll(timeout_seconds=0.2, max_records=max_records)
 
 
-def until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not holds():
-        assert time.monotonic() < deadline, "it did not come to hold in time"
-
-
 def values(records: Sequence[Received]) -> list[bytes | None]:
     return [record.value for record in records]
 
 
 def shows(bus: Bus, topic: str, *expected: bytes) -> bool:
     """Whether the topic holds these values; on Kafka a commit is seen some milliseconds after it."""
-    until(lambda: len(list(bus.read_all(topic))) >= len(expected))
+    wait_until(lambda: len(list(bus.read_all(topic))) >= len(expected))
     return Counter(values(list(bus.read_all(topic)))) == Counter(expected)
 
 

@@ -4,7 +4,8 @@ import pytest
 
 from hub.bus.contract import Consumer, Offset, TopicPartition
 from hub.errors import FatalError, FencedError
-from tests.contract.places import Place, poll, positions, read, send, until, values
+from tests.contract.places import Place, poll, positions, read, send, values
+from tests.waiting import wait_until
 
 
 def test_a_group_goes_on_where_it_committed(place: Place):
@@ -25,7 +26,7 @@ def test_text_is_kept_beside_a_committed_offset(place: Place):
     topic, group = place.topic(bus, partitions=2), place.name("group")
     one, two = TopicPartition(topic, 0), TopicPartition(topic, 1)
     consumer = bus.consumer([topic], group=group)
-    until(lambda: poll(consumer) == [] and len(consumer.assignment()) == 2)
+    wait_until(lambda: poll(consumer) == [] and len(consumer.assignment()) == 2)
     text = '{"normalised":3,"dead_lettered":1} é ' + "x" * 3000
     consumer.commit({one: Offset(0, text)})
     assert consumer.committed([one, two]) == {one: Offset(0, text), two: None}
@@ -38,13 +39,13 @@ def test_who_is_in_a_group_is_told_to_who_is_not(place: Place):
     asking = place.open()
     assert asking.group_members(group) == []
     consumer = bus.consumer([topic], group=group, instance="first")
-    until(lambda: poll(consumer) == [] and len(consumer.assignment()) == 1)
+    wait_until(lambda: poll(consumer) == [] and len(consumer.assignment()) == 1)
     (member,) = asking.group_members(group)
     assert "first" in member
     consumer.close()
-    until(lambda: asking.group_members(group) == [])
+    wait_until(lambda: asking.group_members(group) == [])
     again = bus.consumer([topic], group=group, instance="first")
-    until(lambda: poll(again) == [] and len(asking.group_members(group)) == 1)
+    wait_until(lambda: poll(again) == [] and len(asking.group_members(group)) == 1)
 
 
 def test_groups_know_nothing_of_each_other(place: Place):
@@ -94,7 +95,7 @@ def test_lag_is_nothing_once_all_is_read_and_committed(place: Place):
         consumer.commit(positions(consumer))
         return bus.group_offsets(group, [topic])[tp].offset == bus.end_offsets([topic])[tp]
 
-    until(no_lag)
+    wait_until(no_lag)
 
 
 def test_end_offsets_name_every_partition(place: Place):
@@ -106,7 +107,7 @@ def test_end_offsets_name_every_partition(place: Place):
     producer.begin()
     producer.send(topic, b"key", b"value", partition=1)
     producer.commit()
-    until(lambda: bus.end_offsets([topic])[TopicPartition(topic, 1)] >= 1)
+    wait_until(lambda: bus.end_offsets([topic])[TopicPartition(topic, 1)] >= 1)
     assert bus.end_offsets([topic])[TopicPartition(topic, 0)] == 0
 
 
@@ -155,14 +156,14 @@ def test_on_kafka_two_members_share_the_partitions_and_the_one_left_takes_them_a
     topic, group = kafka_place.topic(bus, partitions=4), kafka_place.name("group")
     everything = {TopicPartition(topic, n) for n in range(4)}
     one = bus.consumer([topic], group=group, instance="one")
-    until(lambda: poll(one) == [] and one.assignment() == everything)
+    wait_until(lambda: poll(one) == [] and one.assignment() == everything)
     two = kafka_place.open().consumer([topic], group=group, instance="two")
 
     def shared() -> bool:
         assert poll(one) == poll(two) == []
         return len(one.assignment()) == len(two.assignment()) == 2
 
-    until(shared)
+    wait_until(shared)
     assert one.assignment() | two.assignment() == everything
     producer = bus.producer(kafka_place.name("writer"))
     producer.begin()
@@ -174,4 +175,4 @@ def test_on_kafka_two_members_share_the_partitions_and_the_one_left_takes_them_a
     one.commit(positions(one))
     two.commit(positions(two))
     two.close()
-    until(lambda: poll(one) == [] and one.assignment() == everything)
+    wait_until(lambda: poll(one) == [] and one.assignment() == everything)

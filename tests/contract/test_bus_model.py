@@ -25,7 +25,8 @@ from hub.bus.contract import Bus, Consumer, Offset, Producer, TopicPartition, To
 from hub.bus.murmur2 import partition_of
 from hub.errors import FatalError, FencedError, TransientError
 from tests.contract.bus_model import Member, Model, Sent, Transaction
-from tests.contract.places import Place, until
+from tests.contract.places import Place
+from tests.waiting import wait_until
 
 WRITERS, GROUPS = ("north", "south"), ("view", "normalise")
 EVENTS, STATE = 0, 1
@@ -192,7 +193,7 @@ class BusMachine(RuleBasedStateMachine):
         member = Member(group, {tp: kept[tp].offset if tp in kept else 0 for tp in every})
         consumer = self.buses[which].consumer(topics, group=self.names[group], instance="one")
         self.reading[group] = Reading(consumer, member)
-        until(lambda: self._poll(group, 1) and consumer.assignment() == set(every))
+        wait_until(lambda: self._poll(group, 1) and consumer.assignment() == set(every))
 
     @precondition(lambda self: self.reading)
     @rule(group=groups, most=st.integers(1, 6))
@@ -210,7 +211,7 @@ class BusMachine(RuleBasedStateMachine):
             self._poll(group, 100)
             return all(at >= ends[tp] for tp, at in self._positions(consumer, member).items())
 
-        until(at_the_end)
+        wait_until(at_the_end)
 
     @precondition(lambda self: self.reading)
     @rule(group=groups, share=st.floats(0, 1))
@@ -339,7 +340,7 @@ class BusMachine(RuleBasedStateMachine):
         if self.place.kind == "embedded":
             assert holds()
         else:
-            until(holds)
+            wait_until(holds)
 
     def _poll(self, group: str, most: int) -> bool:
         consumer, member = self.reading[group]

@@ -5,7 +5,8 @@ import pytest
 from hub.bus.contract import RECORD_LIMIT_BYTES, Received, TopicPartition, TopicSpec
 from hub.bus.murmur2 import partition_of
 from hub.errors import BadRecordError, ConfigurationError
-from tests.contract.places import Place, poll, read, send, shows, until, values
+from tests.contract.places import Place, poll, read, send, shows, values
+from tests.waiting import wait_until
 
 
 def test_records_of_one_key_are_read_in_the_order_they_were_sent(place: Place):
@@ -178,7 +179,7 @@ def test_read_all_gives_what_is_there_and_then_ends(place: Place):
     producer.begin()
     producer.send(topic, b"key", b"aborted", partition=0)
     producer.abort()
-    until(lambda: len(list(bus.read_all(topic))) >= 4000)
+    wait_until(lambda: len(list(bus.read_all(topic))) >= 4000)
     records = list(bus.read_all(topic))
     assert len(records) == 4000
     for number in range(2):
@@ -193,7 +194,7 @@ def test_one_consumer_reads_several_topics(place: Place):
     send(bus, two, [b"2"])
     consumer = bus.consumer([one, two], group=None)
     assert sorted((r.topic, r.value) for r in read(consumer, 2)) == sorted([(one, b"1"), (two, b"2")])
-    until(lambda: consumer.assignment() == {TopicPartition(one, 0), TopicPartition(two, 0)})
+    wait_until(lambda: consumer.assignment() == {TopicPartition(one, 0), TopicPartition(two, 0)})
 
 
 def test_a_topic_that_is_missing_is_named_with_the_command_that_makes_it(place: Place):

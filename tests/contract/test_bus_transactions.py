@@ -8,7 +8,8 @@ import pytest
 
 from hub.bus.contract import Offset, TopicPartition
 from hub.errors import FencedError
-from tests.contract.places import Place, poll, read, send, shows, until, values
+from tests.contract.places import Place, poll, read, send, shows, values
+from tests.waiting import wait_until
 
 
 def test_a_transaction_spans_topics_and_the_consumed_offsets(place: Place):
@@ -30,7 +31,7 @@ def test_a_transaction_spans_topics_and_the_consumed_offsets(place: Place):
     producer.commit()
     assert shows(bus, out, b"a", b"b")
     assert shows(bus, other, b"beside")
-    until(lambda: consumer.committed([tp]) == {tp: Offset(2, "kept")})
+    wait_until(lambda: consumer.committed([tp]) == {tp: Offset(2, "kept")})
 
 
 def test_an_aborted_transaction_leaves_nothing_visible(place: Place):

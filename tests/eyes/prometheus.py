@@ -9,8 +9,8 @@ import subprocess
 import httpx
 import yaml
 
-from tests.faults.waiting import wait_until
 from tests.needs import missing
+from tests.waiting import wait_until
 
 TRIES = 3
 

@@ -15,8 +15,8 @@ from connectors.standins.truth import TruthIncident
 from tests.eyes.prometheus import Prometheus
 from tests.eyes.rules import alerts, quicker, sections
 from tests.faults.running import PROGRAM
-from tests.faults.waiting import wait_until
 from tests.faults.world import World
+from tests.waiting import wait_until
 
 FACTOR = 20
 """How much quicker the alerts are here: each `for`, window and age of theirs is so many times shorter."""

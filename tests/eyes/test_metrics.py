@@ -18,8 +18,9 @@ from hub.schema.codec import Codec
 from hub.schema.registry import load_registry
 from tests.behaviour.server import running
 from tests.connecting import Bench, Running, batch, row
-from tests.keeping import Kept, Played, wait_until
+from tests.keeping import Kept, Played
 from tests.legacy import builtin_forces
+from tests.waiting import wait_until
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from tests.eyes.boards import boards, filled_in, queries
 from tests.eyes.rules import alerts, shorter
 from tests.eyes.scene import FACTOR, Scene
 from tests.faults.test_clock import Clock
-from tests.faults.waiting import wait_until
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.long
 

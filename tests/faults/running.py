@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.faults.waiting import wait_until
+from tests.waiting import wait_until
 
 PROGRAM = str(Path(sys.executable).with_name("alliance-hub"))
 

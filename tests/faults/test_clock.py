@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.waiting import wait_until
 from tests.needs import missing
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.long
 

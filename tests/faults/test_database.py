@@ -3,8 +3,8 @@
 import psycopg
 import pytest
 
-from tests.faults.waiting import wait_until
 from tests.postgres import start_postgres
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.long, pytest.mark.postgres]
 

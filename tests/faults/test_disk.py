@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from tests.faults.waiting import wait_until
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.long
 

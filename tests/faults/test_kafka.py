@@ -9,9 +9,9 @@ import pytest
 
 from deploy.kafka.broker import Broker, BrokerError, free_port
 from tests.faults.network import Network
-from tests.faults.waiting import wait_until
 from tests.faults.world import World
 from tests.needs import missing
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.long, pytest.mark.kafka, pytest.mark.postgres, pytest.mark.timeout(900)]
 

@@ -5,7 +5,7 @@ import contextlib
 import psycopg
 import pytest
 
-from tests.faults.waiting import wait_until
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.long, pytest.mark.postgres]
 

@@ -6,7 +6,7 @@ from contextlib import closing
 import pytest
 
 from hub.bus.embedded_locks import FileLock
-from tests.faults.waiting import wait_until
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.long
 

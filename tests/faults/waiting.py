@@ -1,15 +1,5 @@
-"""Waiting for what must come true, for longer than any machine should need."""
+"""Waiting, as all tests do it."""
 
-import threading
-import time
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
-PATIENCE_SECONDS = 150
-
-
-def wait_until(holds, what):
-    """Wait for a condition, looking at it often; fails in the end with what was waited for."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    pause = threading.Event()
-    while not holds():
-        assert time.monotonic() < deadline, f"waited {PATIENCE_SECONDS} s until {what()}"
-        pause.wait(0.1)
+__all__ = ["PATIENCE_SECONDS", "wait_until"]

@@ -13,8 +13,8 @@ from hub.view.query import Query
 from hub.view.store import open_store
 from tests.comparison import assert_view_is_true
 from tests.faults.running import Running
-from tests.faults.waiting import wait_until
 from tests.legacy import builtin_forces
+from tests.waiting import wait_until
 
 RATE = 20
 SILENT_SECONDS = 3

@@ -25,8 +25,9 @@ from tests.comparison import assert_view_is_true
 from tests.kafka_broker import own_broker
 from tests.legacy import builtin_forces
 from tests.stores import keys, put_records
-from tests.trial import hub_on, wait_until
+from tests.trial import hub_on
 from tests.view_records import JsonCodec, incident
+from tests.waiting import wait_until
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from hub.view.query import Query
 from hub.view.store import open_store
 from tests.kafka_broker import own_broker
 from tests.mapped import edited, event
-from tests.trial import wait_until
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.long, pytest.mark.kafka]
 

@@ -16,9 +16,9 @@ from kafka.admin import ScramMechanism, UserScramCredentialUpsertion  # noqa: TI
 from deploy.kafka.broker import Broker, free_port, listens
 from hub.bus.kafka_connect import connect
 from hub.bus.kafka_url import parse_kafka_url
-from tests.contract.places import until
 from tests.guarded.authority import Authority
 from tests.kafka_broker import own_broker
+from tests.waiting import wait_until
 
 ADMIN = "admin"
 """May do everything, as the broker itself."""
@@ -39,14 +39,14 @@ class Guarded:
         self._by_password, self._by_certificate = (f"127.0.0.1:{port}" for port in ports[:2])
         both = self.authority.issue("broker").both
         self.broker: Broker = own_broker(settings=_settings(ports, both, self.authority), port=ports[0])
-        until(lambda: listens(ports[1]))
+        wait_until(lambda: listens(ports[1]))
 
     def password_url(self, user: str = ADMIN, password: str | None = None) -> str:
         """The bus over SASL_SSL; makes the user when first asked for."""
         file = self.folder / f"{user}.password"
         if user not in self._users:
             file.write_text(password or f"the password of {user}", "utf-8")
-            self._make_user(user, file.read_text("utf-8"))
+            self.set_password(user, file.read_text("utf-8"))
             self._users.add(user)
         options = {
             "security_protocol": "SASL_SSL",
@@ -87,11 +87,12 @@ class Guarded:
         file.write_text("".join(f"{name}={value}\n" for name, value in lines.items()), "utf-8")
         return self._by_certificate, file
 
-    def _make_user(self, user: str, password: str) -> None:
+    def set_password(self, user: str, password: str) -> None:
+        """Make the user, or give it another password."""
         with self._client(self.certificate_url()) as client:
             wanted = UserScramCredentialUpsertion(user, ScramMechanism.SCRAM_SHA_512, password)
             assert client.alter_user_scram_credentials([wanted]) == {user: None}
-            until(lambda: user in client.describe_user_scram_credentials())
+            wait_until(lambda: user in client.describe_user_scram_credentials())
 
     @contextmanager
     def _client(self, url: str) -> Iterator[Any]:

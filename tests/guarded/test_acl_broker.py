@@ -18,10 +18,10 @@ from hub.config import Settings, SourceSettings
 from hub.errors import ConfigurationError
 from hub.view.query import Query
 from tests.comparison import assert_view_is_true
-from tests.contract.places import until
 from tests.guarded.acl_tool import run_acl_commands
 from tests.guarded.broker import guarded_in
 from tests.legacy import builtin_forces
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.kafka, pytest.mark.long, pytest.mark.timeout(900)]
 
@@ -93,8 +93,8 @@ def test_with_the_planned_rights_alone_the_whole_hub_works(guarded, tmp_path):
         running = Running(guarded, legacy, tmp_path / "state")
         with running.open:
             store, codec = running.view.parts.store, running.view.parts.codec
-            until(lambda: len(store.fresh()) == len(running.view.parts.feeds()))
-            until(lambda: visible(store, codec) == len(legacy.truth()))
+            wait_until(lambda: len(store.fresh()) == len(running.view.parts.feeds()))
+            wait_until(lambda: visible(store, codec) == len(legacy.truth()))
             assert_view_is_true(Query(store, codec), legacy)
             dead_letters_are_kept_and_resolved(guarded)
             connectors_are_asked(guarded, running.server.address)
@@ -108,9 +108,9 @@ def dead_letters_are_kept_and_resolved(guarded) -> None:
     """One that the normaliser sets aside, and one that the view does."""
     for user, topic in ((LEICS, "leicestershire.incident.v1"), ("admin", "alliance.incident.v1")):
         write(guarded, user, f"{topic.partition('.')[0]}.test", topic)
-    until(lambda: len(junk(guarded)) == 2)
+    wait_until(lambda: len(junk(guarded)) == 2)
     hub(guarded, "hub-operator", "dlq", "discard", "--all", "--reason", "of a test")
-    until(lambda: not junk(guarded))
+    wait_until(lambda: not junk(guarded))
 
 
 def junk(guarded) -> set[str]:
@@ -123,9 +123,9 @@ def junk(guarded) -> set[str]:
 def connectors_are_asked(guarded, address: str) -> None:
     one = "connectors/leicestershire.incident"
     ask("PUT", f"{address}/{one}/pause")
-    until(lambda: ask("GET", f"{address}/{one}/status")["connector"]["state"] == "PAUSED")
+    wait_until(lambda: ask("GET", f"{address}/{one}/status")["connector"]["state"] == "PAUSED")
     hub(guarded, "hub-operator", "connectors", "resume", "leicestershire", "--reason", "a test")
-    until(lambda: ask("GET", f"{address}/{one}/status")["connector"]["state"] == "RUNNING")
+    wait_until(lambda: ask("GET", f"{address}/{one}/status")["connector"]["state"] == "RUNNING")
     assert ask("GET", f"{address}/incidents")["records"]
     assert "leicestershire" in hub(guarded, "hub-operator", "positions", "show")
 
@@ -152,7 +152,9 @@ def read(guarded, user: str, topic: str) -> None:
 def member(guarded, user: str, topic: str, group: str) -> None:
     with closing(open_bus(guarded.certificate_url(user))) as bus:
         consumer = bus.consumer([topic], group=group)
-        until(lambda: bool(consumer.poll(timeout_seconds=0.2, max_records=1)) or bool(consumer.assignment()))
+        wait_until(
+            lambda: bool(consumer.poll(timeout_seconds=0.2, max_records=1)) or bool(consumer.assignment())
+        )
 
 
 def refused(act, guarded, user: str, *rest: str) -> None:
@@ -221,14 +223,16 @@ def test_what_is_missing_or_too_wide_on_the_broker_is_named_with_its_remedy(guar
         told = hub(guarded, "hub-operator", "acl", "check", fails=2)
         return len(told.splitlines()) == 4
 
-    until(all_told)
+    wait_until(all_told)
     assert "missing: User:hub-view may Read group 'hub.view'." in told
     assert "too wide: User:hub-view may Write topic 'alliance.incident.v1'." in told
     assert "too wide: User:* may Read every topic that begins with 'leices'." in told
     assert "denied: User:hub-serve is denied to Read topic 'alliance.hr.v1'." in told
 
     run_acl_commands("kafka-acls.sh" + line.partition("kafka-acls.sh")[2] for line in told.splitlines())
-    until(lambda: "are as planned" in CliRunner().invoke(app, ["acl", "check", *operator(guarded)]).output)
+    wait_until(
+        lambda: "are as planned" in CliRunner().invoke(app, ["acl", "check", *operator(guarded)]).output
+    )
 
 
 def operator(guarded) -> list[str]:

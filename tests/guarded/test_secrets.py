@@ -12,9 +12,9 @@ import pytest
 
 from connectors.standins.legacy import LegacySystems
 from hub.config import load_settings
-from tests.contract.places import until
 from tests.guarded.broker import guarded_in
 from tests.legacy import builtin_forces
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.kafka, pytest.mark.long, pytest.mark.timeout(900)]
 
@@ -123,10 +123,10 @@ def test_a_hub_at_work_says_no_secret(bus, files, tmp_path):
         config = config_of(tmp_path, {"nottinghamshire/incident=source-token": where}, files, bus=bus())
         hub = Ran(tmp_path, "up", "up", "--config", str(config), "--port", "0")
         try:
-            until(lambda: hub.process.poll() is not None or hub.address is not None)
+            wait_until(lambda: hub.process.poll() is not None or hub.address is not None)
             assert hub.address, hub.said
             address = hub.address
-            until(lambda: httpx.get(f"{address}/readyz").status_code == 200)
+            wait_until(lambda: httpx.get(f"{address}/readyz").status_code == 200)
             answers = {
                 f"{path} for {token}": httpx.get(
                     f"{address}{path}", headers={"Authorization": f"Bearer {SECRETS[token]}"}
@@ -180,7 +180,7 @@ def test_what_fails_says_no_secret(bus, files, tmp_path):
     for name, words in commands.items():
         ran = Ran(tmp_path, name, *words, HUB_TOKEN=SECRETS["wrong-token"])
         try:
-            until(ran.complains)
+            wait_until(ran.complains)
         finally:
             ran.end()
         assert ran.said, name

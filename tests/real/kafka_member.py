@@ -1,7 +1,6 @@
 """A member of a group that copies records as the normaliser does, and what several tests of it share."""
 
 import threading
-import time
 import uuid
 from collections import Counter
 
@@ -113,10 +112,3 @@ def assert_each_came_out_once_and_in_order(bus: Bus, out: str, records: int) -> 
     for partition in range(PARTITIONS):
         numbers = [int(record.value or b"") for record in copies if record.partition == partition]
         assert numbers == sorted(numbers)
-
-
-def wait(holds):
-    deadline = time.monotonic() + 90
-    while not holds():
-        assert time.monotonic() < deadline
-        threading.Event().wait(0.02)

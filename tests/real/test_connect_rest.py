@@ -13,9 +13,9 @@ from hub.bus import open_bus
 from hub.bus.contract import TopicSpec
 from hub.cli.process import Process, start_all
 from hub.config import SourceSettings, load_settings
-from tests.keeping import wait_until
 from tests.legacy import builtin_forces
 from tests.real.connect_standalone import Connect
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.long, pytest.mark.kafka, pytest.mark.timeout(900)]
 

@@ -16,7 +16,7 @@ from hub.bus.kafka_url import parse_kafka_url
 from hub.errors import TransientError
 from tests import kafka_broker
 from tests.needs import missing
-from tests.real.kafka_member import wait
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.kafka
 
@@ -50,7 +50,7 @@ def test_a_broker_ends_with_its_starter_even_when_that_is_killed(started):
     script, port, _ = started
     assert listens(port)
     script.send_signal(signal.SIGKILL)
-    wait(lambda: not listens(port))
+    wait_until(lambda: not listens(port))
 
 
 def test_ctrl_c_ends_it_in_order_and_a_second_one_on_the_port_is_refused(started):
@@ -102,6 +102,6 @@ def test_a_member_that_is_given_nothing_for_long_says_so(kafka_address, monkeypa
             return False
         return bool(consumer.assignment())
 
-    wait(joined)
+    wait_until(joined)
     assert consumer.poll(timeout_seconds=0, max_records=1) == []
     bus.close()

@@ -7,7 +7,8 @@ import pytest
 from hub.bus import open_bus
 from hub.bus.contract import Bus, Offset, TopicPartition, TopicSpec
 from hub.errors import FencedError, TransientError
-from tests.contract.places import poll, read, send, until, values
+from tests.contract.places import poll, read, send, values
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.kafka
 
@@ -56,7 +57,7 @@ def test_a_transaction_that_outlives_its_time_is_dropped_and_the_next_one_succee
     slow.send(topic, b"key", b"too slow")
     send(bus, topic, [b"after it"])
     # Readers get past the open transaction only when Kafka has dropped it.
-    until(lambda: bus.end_offsets([topic])[onlooker] >= 2)
+    wait_until(lambda: bus.end_offsets([topic])[onlooker] >= 2)
     with pytest.raises(TransientError, match="open for more than 1 s"):
         slow.commit()
     commit(slow, topic, b"in time")
@@ -72,7 +73,7 @@ def test_a_transaction_that_outlived_its_time_and_was_taken_over_is_fenced(
     slow.begin()
     slow.send(topic, b"key", b"too slow")
     send(bus, topic, [b"after it"])
-    until(lambda: bus.end_offsets([topic])[TopicPartition(topic, 0)] >= 2)
+    wait_until(lambda: bus.end_offsets([topic])[TopicPartition(topic, 0)] >= 2)
     commit(bus.producer(writer), topic, b"newer")
     with pytest.raises(FencedError, match=writer):
         slow.commit()
@@ -104,9 +105,9 @@ def test_a_second_consumer_of_one_instance_takes_over_and_the_first_commits_noth
 def test_closing_a_consumer_that_was_replaced_leaves_its_successor_in_the_group(bus, topic):
     group, tp = f"group.{uuid.uuid4().hex}", TopicPartition(topic, 0)
     first = bus.consumer([topic], group=group, instance="one")
-    until(lambda: poll(first) == [] and tp in first.assignment())
+    wait_until(lambda: poll(first) == [] and tp in first.assignment())
     second = bus.consumer([topic], group=group, instance="one")
-    until(lambda: poll(second) == [] and tp in second.assignment())
+    wait_until(lambda: poll(second) == [] and tp in second.assignment())
     first.close()
     send(bus, topic, [b"1"])
     assert values(read(second, 1)) == [b"1"]

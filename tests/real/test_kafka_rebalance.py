@@ -7,14 +7,8 @@ import pytest
 from hub.bus import open_bus
 from hub.bus.contract import Offset, TopicPartition
 from hub.errors import TransientError
-from tests.real.kafka_member import (
-    PARTITIONS,
-    Member,
-    Writer,
-    assert_each_came_out_once_and_in_order,
-    fill,
-    wait,
-)
+from tests.real.kafka_member import PARTITIONS, Member, Writer, assert_each_came_out_once_and_in_order, fill
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.kafka
 
@@ -37,15 +31,15 @@ def test_members_that_join_and_leave_copy_every_record_once_and_in_order(bus, ur
     with Writer(bus, source) as writer:
         one = Member(url, group, source, out, "one")
         one.start()
-        wait(lambda: one.copied > 100)
+        wait_until(lambda: one.copied > 100)
         two = Member(url, group, source, out, "two")
         two.start()
-        wait(lambda: two.copied > 100 or not two.is_alive())
+        wait_until(lambda: two.copied > 100 or not two.is_alive())
         one.stop.set()
         one.join(30)
         alone = two.copied
-        wait(lambda: two.copied > alone + 100 or not two.is_alive())
-    wait(lambda: len(list(bus.read_all(out))) >= writer.written)
+        wait_until(lambda: two.copied > alone + 100 or not two.is_alive())
+    wait_until(lambda: len(list(bus.read_all(out))) >= writer.written)
     two.stop.set()
     two.join(30)
     assert (one.error, two.error) == (None, None)
@@ -57,7 +51,7 @@ def test_offsets_of_an_assignment_that_has_moved_on_are_refused_and_the_transact
     group, everything = f"group.{uuid.uuid4().hex}", {TopicPartition(source, n) for n in range(PARTITIONS)}
     producer = bus.producer(f"writer.{group}")
     one = bus.consumer([source], group=group, instance="one")
-    wait(lambda: one.poll(timeout_seconds=0.1, max_records=1) and one.assignment() == everything)
+    wait_until(lambda: one.poll(timeout_seconds=0.1, max_records=1) and one.assignment() == everything)
     producer.begin()
     producer.send(out, b"key", b"of an old assignment")
     producer.keep_offsets(one, {tp: Offset(1) for tp in everything})
@@ -69,7 +63,7 @@ def test_offsets_of_an_assignment_that_has_moved_on_are_refused_and_the_transact
         two.poll(timeout_seconds=0.1, max_records=1)
         return len(one.assignment()) == len(two.assignment()) == PARTITIONS // 2
 
-    wait(shared)
+    wait_until(shared)
     with pytest.raises(TransientError, match="group"):
         producer.commit()
     other.close()

@@ -9,7 +9,8 @@ from tenacity import retry, retry_if_exception_type, stop_after_delay
 from hub.bus import open_bus
 from hub.errors import FencedError, TransientError
 from tests.kafka_broker import own_broker
-from tests.real.kafka_member import Member, assert_each_came_out_once_and_in_order, fill, wait
+from tests.real.kafka_member import Member, assert_each_came_out_once_and_in_order, fill
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.kafka, pytest.mark.usefixtures("_refused_sockets")]
 
@@ -42,10 +43,10 @@ def test_a_broker_killed_in_the_midst_of_transactions_loses_nothing_and_doubles_
     group = f"group.{uuid.uuid4().hex}"
     member = Member(url, group, source, out, "one")
     member.start()
-    wait(lambda: member.copied > 500 or not member.is_alive())
+    wait_until(lambda: member.copied > 500 or not member.is_alive())
     broker.kill()
     broker.start()
-    wait(
+    wait_until(
         lambda: (
             sum(
                 kept.offset

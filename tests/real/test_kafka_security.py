@@ -12,9 +12,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hub.bus import open_bus
 from hub.bus.contract import TopicSpec
 from hub.errors import TransientError
-from tests.contract.places import send, until, values
+from tests.contract.places import send, values
 from tests.guarded.broker import guarded_in
 from tests.kafka_broker import own_broker
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.kafka, pytest.mark.usefixtures("_refused_sockets")]
 
@@ -123,5 +124,5 @@ def test_a_certificate_renewed_on_disk_is_used_at_the_next_connection(tmp_path, 
             with pytest.raises(TransientError, match="refused the password or the certificate"):
                 bus.describe_topics()
         guarded.authority.issue("renewed")
-        until(lambda: bus.describe_topics() == {})
+        wait_until(lambda: bus.describe_topics() == {})
         bus.close()

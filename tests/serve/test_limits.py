@@ -9,9 +9,9 @@ from hub.serve.rate import Rate
 from hub.serve.settings import LimitSettings
 from tests.behaviour.server import running, write_tokens
 from tests.behaviour.test_server import events
-from tests.keeping import wait_until
 from tests.serve.wire import PATIENCE_SECONDS, Drip, connect, told
 from tests.view_records import incident
+from tests.waiting import wait_until
 
 HEAD = b"GET /freshness HTTP/1.1\r\nHost: 127.0.0.1\r\n"
 SOON = 1.0
