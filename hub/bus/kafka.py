@@ -6,6 +6,7 @@ Only the files named kafka*.py import kafka-python; everything else asks this co
     kafka_url.py       the address and its options      kafka_errors.py    what an error means
     kafka_producer.py  transactions                     kafka_consumer.py  polling, groups
     kafka_identity.py  who owns a transactional id      kafka_connect.py   connecting, letting go
+    kafka_password.py  a password from its file         kafka_acls.py      access lists
     kafka_admin.py     topics, end offsets, offsets of groups
 """
 

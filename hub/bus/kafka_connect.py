@@ -10,6 +10,7 @@ from typing import Any
 import kafka.errors as told
 
 from hub.bus.kafka_errors import translate
+from hub.bus.kafka_password import passwords_from_files
 from hub.bus.kafka_url import KafkaAddress
 from hub.errors import HubError, TransientError
 
@@ -25,6 +26,7 @@ def connect(make: Any, address: KafkaAddress, **settings: Any) -> Any:
     Where no broker answers, kafka-python forgets the thread and the sockets of the one that it
     could not make; so its network part is made here, and closed.
     """
+    passwords_from_files()
     made: list[Any] = []
     make_network: Callable[..., Any] = make.DEFAULT_CONFIG["kafka_client"]
 

@@ -2,7 +2,7 @@
 
 security_protocol    PLAINTEXT (default), SSL, SASL_PLAINTEXT or SASL_SSL
 sasl_mechanism       PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512
-sasl_username        sasl_password_file    the file holds the password and nothing else
+sasl_username        sasl_password_file    holds the password alone; read at each connection
 ssl_cafile           whom to trust, if not whom the system trusts
 ssl_certfile         ssl_keyfile           our own certificate (mutual TLS), PEM
 ssl_password_file    the password of the key file
@@ -40,7 +40,7 @@ class KafkaAddress:
 
     url: str
     servers: tuple[str, ...]
-    settings: Mapping[str, str]
+    settings: Mapping[str, str | Path]
 
     def __str__(self) -> str:
         return ",".join(self.servers)
@@ -62,6 +62,11 @@ def parse_kafka_url(url: str) -> KafkaAddress:
     shown = f"kafka://{netloc}" + (f"?{urlencode(known, safe='/')}" if known else "")
     settings = {_KAFKA_NAMES.get(name, name): _read(name, value) for name, value in known.items()}
     return KafkaAddress(shown, tuple(netloc.split(",")), settings)
+
+
+def read_secret(file: Path) -> str:
+    """What the file holds, but for the end of its line."""
+    return file.read_text("utf-8").strip("\r\n")
 
 
 def _server_problems(authority: str, path: str) -> Iterator[str]:
@@ -103,11 +108,12 @@ def _combination_problems(options: Mapping[str, str]) -> Iterator[str]:
         yield "ssl_certfile needs ssl_keyfile."
 
 
-def _read(name: str, value: str) -> str:
-    """The value itself, or what the file of a secret holds."""
+def _read(name: str, value: str) -> str | Path:
+    """The value itself, or what the file of a secret holds: of a password the file, once it can be read."""
     if name not in _SECRET_FILES:
         return value
     try:
-        return Path(value).read_text("utf-8").strip("\r\n")
+        secret = read_secret(Path(value))
+        return Path(value) if name == "sasl_password_file" else secret
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{name} '{value}' cannot be read: {error}.") from error
