@@ -24,8 +24,6 @@ SHARE = "OTEL_TRACES_SAMPLER_ARG"
 HEADER = "traceparent"
 _DEFAULT_SHARE = 0.01
 _EXPORT_SECONDS = 3
-_UNTRACED_HEADERS = 7
-"""How many an event or a record bears that is not traced (see `hub.events.Heading`)."""
 
 
 class Tracing:
@@ -61,8 +59,6 @@ class Spans:
 
     def follow(self, topic: str, key: bytes | None, headers: Headers) -> Headers:
         """Go on with the trace that a record bears; the headers to send on, this stage's span in them."""
-        if len(headers) <= _UNTRACED_HEADERS:
-            return headers
         parent = parent_of(headers)
         if parent is None or not parent.endswith("-01"):
             return headers

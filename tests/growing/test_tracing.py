@@ -11,6 +11,8 @@ from hub.tracing import configure
 from tests.connecting import Bench, batch, row
 from tests.growing.otlp import attributes, receiving
 from tests.legacy import builtin_forces
+from tests.mapped import event
+from tests.normalising import Room
 from tests.trial import hub_on
 
 WAY = ("publish leicestershire.incident.v1", "normalise alliance.incident.v1", "view alliance.incident.v1")
@@ -80,3 +82,17 @@ def test_a_share_that_is_none_is_refused():
         configure(
             "1", {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", "OTEL_TRACES_SAMPLER_ARG": "many"}
         )
+
+
+def test_the_trace_of_an_event_from_elsewhere_is_found_however_many_headers_it_has(tmp_path):
+    room, trace = Room(tmp_path), b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    of = room.forces["leicestershire"].feeds["incident"]
+    encode = room.codec.encoder(of.topic)
+    for others in range(10):
+        made = event(of, key=str(others))
+        headers = [*((f"theirs-{number}", b"") for number in range(others)), ("traceparent", trace)]
+        room.write(of, (made["record_id"].encode(), encode(made)), head=headers)
+    room.normalise()
+    records = room.messages("alliance.incident.v1")
+    assert [dict(each.headers).get("traceparent") for each in records] == [trace] * 10
+    room.close()
