@@ -6,11 +6,12 @@ from typing import Annotated
 
 import typer
 
-from hub.access import LOCAL, OPERATE, Policy, Principal, Tokens
+from hub.access import LOCAL, OPERATE, Policy, Principal
 from hub.audit import AuditLog, Entry
 from hub.cli.parts import Parts
 from hub.errors import ConfigurationError
 from hub.forces import Feed
+from hub.holders import Tokens
 
 Token = Annotated[
     str | None,

@@ -6,10 +6,12 @@ from typing import Annotated
 
 import typer
 
+from hub.access import is_loopback
 from hub.cli.options import takes_settings
 from hub.cli.parts import Parts
 from hub.config import Settings
 from hub.errors import ConfigurationError
+from hub.serve.settings import ServerSettings
 
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 
@@ -63,7 +65,11 @@ def _check(settings: Settings, for_: str | None, street: Path | None, report: Pa
         problems.append("--report needs --for or --street: there is no report before the end.")
     if report and not report.parent.is_dir():
         problems.append(f"--report {report}: there is no folder '{report.parent}'.")
-    if settings.tokens_file:
-        problems.append("The demo serves made-up people to this machine alone; leave tokens_file out.")
+    guarded = settings.server.model_copy(update={"metrics_port": None}) != ServerSettings()
+    if settings.tokens_file or guarded or not is_loopback(settings.host):
+        problems.append(
+            "The demo serves made-up people to this machine alone, unguarded: leave out host, tokens_file "
+            "and, but for metrics_port, [server]."
+        )
     if problems:
         raise ConfigurationError("\n".join(problems))

@@ -15,7 +15,7 @@ from connectors.keeper import Keeper
 from connectors.source import Source
 from connectors.sources import open_source
 from connectors.states import Tell
-from hub.access import Policy, Tokens, require_tokens_off_loopback
+from hub.access import Policy, refuse_open_server
 from hub.acl.rights import touched_topics
 from hub.audit import AuditLog
 from hub.bus import open_bus
@@ -25,6 +25,7 @@ from hub.config import Settings
 from hub.errors import ConfigurationError
 from hub.flow import Flow
 from hub.forces import Feed, Force, load_forces
+from hub.holders import Tokens
 from hub.metrics import Metrics
 from hub.schema.codec import Codec
 from hub.schema.registry import load_registry
@@ -161,7 +162,7 @@ class Parts:
         )
 
     def app(self) -> "Starlette":
-        """The server, on this store. Refuses to serve beyond this machine without tokens."""
+        """The server, on this store. Refuses to serve beyond this machine unguarded."""
         from hub.serve.app import make_app
         from hub.serve.caller import Callers
         from hub.serve.clients import Clients
@@ -170,7 +171,8 @@ class Parts:
 
         settings = self.settings
         server = settings.server
-        require_tokens_off_loopback(settings.host, settings.tokens_file or server.clients_file)
+        known_by = settings.tokens_file or server.clients_file
+        refuse_open_server(settings.host, known_by=known_by, unread=server.unread)
         tokens = Tokens(settings.tokens_file) if settings.tokens_file else None
         clients = Clients(server.clients_file) if server.clients_file else None
         audit = AuditLog(self.bus, self.codec, settings.instance, self.metrics)

@@ -7,13 +7,15 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from hub.access import Tokens, require_tokens_off_loopback
+from hub.access import is_loopback, refuse_open_server
 from hub.certificates import WARN_DAYS, certificate_files, read_certificate
 from hub.config import Settings
 from hub.doctor.finding import Finding, failed, ok, warning
 from hub.errors import ConfigurationError, HubError
 from hub.forces import Force
+from hub.holders import Tokens
 from hub.presence import bus_file, store_file
+from hub.serve.clients import Clients
 
 _GIB = 1024**3
 WARN_FREE = (2 * _GIB, 10)
@@ -67,14 +69,22 @@ def check_boundary(settings: Settings, forces: Mapping[str, Force]) -> Iterator[
 
 
 def check_tokens(settings: Settings, today: dt.date | None = None) -> Iterator[Finding]:
-    """Whether the tokens can be read, and which have expired or soon will."""
+    """Whether the server knows who asks, and which tokens have expired or soon will."""
     today = today or dt.datetime.now(dt.UTC).date()
-    require_tokens_off_loopback(settings.host, settings.tokens_file)
-    file = settings.tokens_file
-    if file is None:
+    server, file = settings.server, settings.tokens_file
+    refuse_open_server(settings.host, known_by=file or server.clients_file, unread=server.unread)
+    if server.plain_http and not is_loopback(settings.host):
         yield ok(
-            "tokens", f"none are configured: who is on this machine may do everything at {settings.host}"
+            "tokens", f"go over plain HTTP at {settings.host}, as plain_http says: see that none can read it"
         )
+    if server.clients_file is not None:
+        Clients(server.clients_file)
+        yield ok("tokens", f"{server.clients_file} says who holds which client certificate")
+    if file is None:
+        if server.clients_file is None:
+            yield ok(
+                "tokens", f"none are configured: who is on this machine may do everything at {settings.host}"
+            )
         return
     Tokens(file)
     ends = {token["name"]: token.get("expires") for token in tomllib.loads(file.read_text("utf-8"))["tokens"]}

@@ -8,6 +8,7 @@ from typing import Any
 
 import structlog
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
@@ -25,6 +26,7 @@ from hub.events import iso_micros
 from hub.metrics import Metrics
 from hub.schema.registry import Registry
 from hub.serve import connectors, live, schema_registry
+from hub.serve.connect_route import refusal_of, unrouted
 from hub.serve.desk import Desk
 from hub.serve.guard import Guard, shell
 from hub.serve.openapi import describe
@@ -75,9 +77,8 @@ def make_app(
     middleware = [Middleware(_Observe, metrics=metrics), guard]
     if local:
         middleware.insert(0, Middleware(TrustedHostMiddleware, allowed_hosts=LOCAL_HOSTS, www_redirect=False))
-    return Starlette(
-        routes=routes, middleware=middleware, exception_handlers={Problem: answer, HubError: failed}
-    )
+    handlers = {Problem: answer, HubError: failed, HTTPException: unrouted}
+    return Starlette(routes=routes, middleware=middleware, exception_handlers=handlers)
 
 
 class _Board:
@@ -104,7 +105,11 @@ class _Board:
         else:
             raise Problem(400, "That was not understood", "'after' is a change number, a whole number.")
         return live.stream(
-            request, after, lambda number: self._since(principal, reason, number), self._freshness
+            request,
+            after,
+            lambda number: self._since(principal, reason, number),
+            self._freshness,
+            lambda: self._desk.callers.still(request, principal),
         )
 
     def _since(self, principal: Principal, reason: str, after: int) -> tuple[int, list[live.Change]]:
@@ -179,4 +184,4 @@ class _Observe:
             if begun:
                 raise
             problem = Problem(500, "The hub failed", "A defect; its log tells where. Please report it.")
-            await problem.response()(scope, receive, observed)
+            await refusal_of(scope, problem)(scope, receive, observed)

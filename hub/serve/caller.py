@@ -6,7 +6,8 @@ from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
-from hub.access import LOCAL, Principal, Tokens
+from hub.access import LOCAL, Principal
+from hub.holders import Tokens
 from hub.serve.clients import Clients
 from hub.serve.problem import Problem
 
@@ -39,6 +40,13 @@ class Callers:
         if found is None:
             raise _unknown()
         return found
+
+    def still(self, request: Request, principal: Principal) -> bool:
+        """Whether who called is known still, and may do what they might."""
+        try:
+            return self.authenticate(request) == principal
+        except Problem:
+            return False
 
     def principal(self, request: Request) -> Principal:
         """Who calls, as the guard before every route found out; `Problem` 401 where it did not."""

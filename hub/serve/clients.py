@@ -12,17 +12,19 @@
     roles = { "*" = ["analyst"] }
     expires = 2027-01-31
 
-That a certificate is genuine, and of whom, TLS has seen to. Taking an entry out and starting
-the server again shuts its holder out before the certificate expires.
+That a certificate is genuine, and of whom, TLS has seen to. Taking an entry out shuts its holder out
+before the certificate expires.
 """
 
 import datetime as dt
+from functools import cached_property
 from pathlib import Path
 from typing import Self
 
 from pydantic import model_validator
 
-from hub.access import Holder, Principal, load_holders
+from hub.access import Principal
+from hub.holders import Holder, HoldersFile
 
 _KINDS = ("DNS", "URI", "email", "IP Address")
 
@@ -36,25 +38,34 @@ class _Client(Holder):
         if bool(self.subject) == bool(self.san):
             raise ValueError("give subject or san, one of them")
         if self.subject:
-            _subject(self.subject)
+            _ = self._name
         elif self.san.partition(":")[0] not in _KINDS or not self.san.partition(":")[2]:
             raise ValueError(f"san is one of {', '.join(f'{kind}:…' for kind in _KINDS)}")
         return self
 
+    @property
+    def known_by(self) -> str:
+        return self.subject or self.san
+
+    def holds(self, subject: object, sans: set[str]) -> bool:
+        """Whether a certificate of these names is this holder's."""
+        return self._name == subject if self.subject else self.san in sans
+
+    @cached_property
+    def _name(self) -> object:
+        return _subject(self.subject)
+
 
 class Clients:
-    """The holders of client certificates. Raises `ConfigurationError` with every problem of the file."""
+    """The holders of client certificates. Their file is a `HoldersFile`, with its promises."""
 
     def __init__(self, file: Path) -> None:
-        entries = load_holders(file, "clients", _Client)
-        self._by_subject = [(_subject(entry.subject), entry) for entry in entries if entry.subject]
-        self._by_san = [(entry.san, entry) for entry in entries if entry.san]
+        self._file = HoldersFile(file, "clients", _Client)
 
     def principal(self, certificate: bytes, today: dt.date) -> Principal | None:
         """Who holds this verified certificate (DER); None where nobody does, or more than one might."""
         subject, sans = _names(certificate)
-        found = [entry for name, entry in self._by_subject if name == subject]
-        found += [entry for name, entry in self._by_san if name in sans]
+        found = [entry for entry in self._file.entries() if entry.holds(subject, sans)]
         return found[0].principal(today) if len(found) == 1 else None
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import structlog
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Match, Route
@@ -18,6 +19,8 @@ from hub.serve.problem import Problem
 log = structlog.get_logger()
 
 Endpoint = Callable[[Request], Any]
+
+_PATHS = ("/connectors", "/connector-plugins")
 
 
 class ConnectRoute(Route):
@@ -47,9 +50,28 @@ class JsonRoot(ConnectRoute):
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         match, child = Route.matches(self, scope)
-        accept = Request(scope).headers.get("accept", "") if match is not Match.NONE else ""
-        wants_json = "application/json" in accept and "text/html" not in accept
-        return (match, child) if match is Match.FULL and wants_json else (Match.NONE, {})
+        return (match, child) if match is Match.FULL and _wants_json(scope) else (Match.NONE, {})
+
+
+def refusal_of(scope: Scope, problem: Problem) -> Response:
+    """The answer where a request was refused before its route: in Connect's shape below Connect's paths."""
+    path: str = scope["path"]
+    if path in _PATHS or path.startswith("/connectors/") or (path == "/" and _wants_json(scope)):
+        return _refused(problem)
+    return problem.response()
+
+
+def unrouted(request: Request, error: Exception) -> Response:
+    """Starlette's handler for what no route, or no file of the page, answers."""
+    assert isinstance(error, HTTPException)
+    said = f"HTTP {error.status_code} {error.detail}"  # the very words of Connect
+    problem = Problem(error.status_code, error.detail, said, headers=error.headers)
+    return refusal_of(request.scope, problem)
+
+
+def _wants_json(scope: Scope) -> bool:
+    accept = Request(scope).headers.get("accept", "")
+    return "application/json" in accept and "text/html" not in accept
 
 
 def _refusing(endpoint: Endpoint) -> Endpoint:

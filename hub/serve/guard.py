@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from hub.access import ALL_FORCES, OBSERVE, Policy, Principal
 from hub.metrics import Metrics
 from hub.serve.caller import Callers
+from hub.serve.connect_route import refusal_of
 from hub.serve.problem import Problem
 from hub.serve.rate import Rate
 from hub.serve.settings import LimitSettings
@@ -60,7 +61,7 @@ class Guard:
         except Problem as problem:
             if problem.status in {413, 429, 431}:
                 self._metrics.http_refused.labels(_WHY[problem.status]).inc()
-            await problem.response()(scope, receive, send)
+            await refusal_of(scope, problem)(scope, receive, send)
             return
         body = _Body(receive, self._limits.body_bytes)
         try:

@@ -22,28 +22,38 @@ Changes = Callable[[int], tuple[int, list[Change]]]
 
 
 def stream(
-    request: Request, after: int, changes: Changes, freshness: Callable[[], dict[str, Any]]
+    request: Request,
+    after: int,
+    changes: Changes,
+    freshness: Callable[[], dict[str, Any]],
+    allowed: Callable[[], bool],
 ) -> StreamingResponse:
     """Answer with events `<noun>` (a record) and `freshness`, until the caller goes away.
 
-    The stream also ends with the longest life of its connection.
+    The stream also ends with the longest life of its connection, and soon after `allowed` says no.
     Each record's event id is its change number, so a browser that reconnects misses nothing.
     """
     return StreamingResponse(
-        _events(request, after, changes, freshness),
+        _events(request, after, changes, freshness, allowed),
         media_type="text/event-stream",
         headers={"X-Accel-Buffering": "no", "Connection": "close"},
     )
 
 
 async def _events(
-    request: Request, after: int, changes: Changes, freshness: Callable[[], dict[str, Any]]
+    request: Request,
+    after: int,
+    changes: Changes,
+    freshness: Callable[[], dict[str, Any]],
+    allowed: Callable[[], bool],
 ) -> AsyncIterator[str]:
     loop = asyncio.get_running_loop()
     next_freshness = 0.0
     ends_at = getattr(request.state, "ends_at", math.inf)
     while loop.time() < ends_at and not await request.is_disconnected():
         if loop.time() >= next_freshness:
+            if not allowed():
+                return
             yield _event("freshness", await run_in_threadpool(freshness))
             next_freshness = loop.time() + FRESHNESS_SECONDS
         before = after

@@ -5,7 +5,7 @@ from typing import Any
 
 from hub.domains import DOMAINS, Domain
 from hub.serve.ask import parameters
-from hub.serve.openapi_connectors import connector_paths
+from hub.serve.openapi_connectors import REFUSED, connector_paths
 from hub.serve.openapi_dead_letters import dead_letter_paths
 from hub.serve.present import Presenter, named_types
 
@@ -59,10 +59,10 @@ def describe(presenters: dict[str, Presenter], *, guarded: bool) -> dict[str, An
     for domain in DOMAINS.values():
         paths |= _paths(domain)
         schemas[domain.noun] = _record(presenters[domain.name])
-    for operation in (each for path in paths.values() for each in path.values()):
-        operation["responses"] |= {
-            code: PROBLEM for code in OF_EVERY_ROUTE if code not in operation["responses"]
-        }
+    for path, operations in paths.items():
+        refused = REFUSED if path.startswith("/connector") else PROBLEM
+        for operation in operations.values():
+            operation["responses"] = dict.fromkeys(OF_EVERY_ROUTE, refused) | operation["responses"]
     return {
         "openapi": "3.1.0",
         "info": {"title": "Alliance Hub", "version": version("alliance-hub")},

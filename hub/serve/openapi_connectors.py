@@ -28,9 +28,9 @@ _REFUSAL = {
     "required": ["error_code", "message"],
     "properties": {"error_code": {"type": "integer"}, "message": {"type": "string"}},
 }
-_PROBLEM = {
-    "description": "What was wrong, as Kafka Connect says it; from the guard before it, as RFC 9457 does.",
-    "content": {"application/json": {"schema": _REFUSAL}, "application/problem+json": {}},
+REFUSED = {
+    "description": "What was wrong, as Kafka Connect says it.",
+    "content": {"application/json": {"schema": _REFUSAL}},
 }
 _TEXT = {"type": "string"}
 _STATE = {"type": "string", "enum": [*ConnectorState, UNASSIGNED, RESTARTING]}
@@ -123,12 +123,12 @@ def connector_paths() -> dict[str, Any]:
 
 def _get(summary: str, schema: dict[str, Any], *errors: str) -> dict[str, Any]:
     answer = {"description": "As asked.", "content": {"application/json": {"schema": schema}}}
-    refused = dict.fromkeys(errors or ("401", "404"), _PROBLEM)
+    refused = dict.fromkeys(errors or ("401", "404"), REFUSED)
     return {"summary": summary, "responses": {"200": answer, **refused}}
 
 
 def _act(summary: str, *parameters: dict[str, Any]) -> dict[str, Any]:
-    errors = dict.fromkeys(("400", "401", "403", "404", "409"), _PROBLEM)
+    errors = dict.fromkeys(("400", "401", "403", "404", "409"), REFUSED)
     asked = {"description": "Asked; it is done after the batch under way."}
     responses = {"202": asked, "204": asked, **errors}
     return {"summary": summary, "parameters": [_NAME, *parameters], "responses": responses}

@@ -26,6 +26,11 @@ class ServerSettings(BaseModel):
     client_certificate_required: bool = Field(
         False, description="Refuse every connection without a client certificate, health checks among them."
     )
+    plain_http: bool = Field(
+        False,
+        description="Serve beyond this machine without TLS: for a server behind a proxy that speaks it, or "
+        "on a network of the hub alone.",
+    )
     metrics_port: int | None = Field(
         None,
         ge=0,
@@ -34,10 +39,17 @@ class ServerSettings(BaseModel):
         "network that only the monitoring reaches. Without it /metrics asks for the role monitor.",
     )
 
+    @property
+    def unread(self) -> bool:
+        """Whether nobody on the way can read what is sent, or the settings take that upon them."""
+        return self.certificate_file is not None or self.plain_http
+
     @model_validator(mode="after")
     def _whole(self) -> Self:
         if (self.certificate_file is None) != (self.key_file is None):
             raise ValueError("certificate_file and key_file are set together")
+        if self.plain_http and self.certificate_file is not None:
+            raise ValueError("plain_http is for a server without certificate_file")
         if self.client_ca_file is not None and self.certificate_file is None:
             raise ValueError("client_ca_file needs certificate_file and key_file")
         if (self.client_ca_file is None) != (self.clients_file is None):

@@ -39,6 +39,25 @@ def test_the_root_tells_its_version_to_who_wants_json_and_is_known_and_shows_oth
         assert "<html" in server.get("/", headers={"Accept": accept}).text
 
 
+@pytest.mark.parametrize("path", ["/", "/connectors", "/connector-plugins", ONE, f"{ONE}/status", f"{ONE}/x"])
+def test_who_is_not_known_is_refused_as_connect_refuses(server, path):
+    for token in (None, "nobody"):
+        refused = server.get(path, token, headers=JSON)
+        assert refused.status_code == 401
+        assert refused.json() == {"error_code": 401, "message": refused.json()["message"]}
+        assert refused.headers["www-authenticate"] == "Bearer"
+    assert server.get("/incidents", headers=JSON).headers["content-type"] == "application/problem+json"
+
+
+def test_a_path_that_connect_does_not_have_is_not_found_as_connect_says_it(server):
+    refused = server.get(f"{ONE}/nothing", "operator")
+    assert (refused.status_code, refused.json()) == (
+        404,
+        {"error_code": 404, "message": "HTTP 404 Not Found"},
+    )
+    assert server.get("/nothing", "operator").json()["status"] == 404
+
+
 def test_a_configuration_says_how_a_source_is_read_and_never_where_it_is(server):
     config = server.get(f"{ONE}/config", "operator").json()
     assert config["connector.class"] == "alliance_hub.sql"

@@ -149,6 +149,21 @@ def test_what_cannot_be_run_is_refused_with_the_remedy(
     assert message in refused(tmp_path / "state", *arguments)
 
 
+@pytest.mark.parametrize(
+    "setting",
+    [
+        'host = "0.0.0.0"',
+        'tokens_file = "tokens.toml"',
+        '[server]\nclient_ca_file = "a"\nclients_file = "b"\ncertificate_file = "c"\nkey_file = "d"',
+        '[server]\ncertificate_file = "c"\nkey_file = "d"',
+    ],
+)
+def test_a_demo_with_a_guard_or_for_other_machines_is_refused(tmp_path: Path, setting: str):
+    config = tmp_path / "hub.toml"
+    config.write_text(f"{setting}\n")
+    assert "to this machine alone" in refused(tmp_path / "state", "--config", str(config))
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_runs_until_it_is_told_to_stop_and_stops_cleanly(tmp_path: Path, number: signal.Signals):
     command = [PROGRAM, "demo", "--state", str(tmp_path / "state"), "--port", "0"]

@@ -334,6 +334,18 @@ def test_another_address_is_refused_without_tokens(tmp_path):
         pass
 
 
+def test_another_address_is_refused_without_tls_unless_the_settings_take_that_upon_them(tmp_path):
+    tokens = write_tokens(tmp_path)
+    with (
+        pytest.raises(ConfigurationError, match="plain_http"),
+        running(tmp_path, host="0.0.0.0", tokens_file=tokens),
+    ):
+        pass
+    plain = ServerSettings(plain_http=True)
+    with running(tmp_path, host="0.0.0.0", tokens_file=tokens, server=plain) as server:
+        assert server.get("/freshness", "everyone").status_code == 200
+
+
 def test_a_page_elsewhere_cannot_borrow_the_local_principal(server):
     with server.client(headers={"Host": "evil.example"}) as client:
         assert client.get("/incidents").status_code == 400

@@ -213,6 +213,7 @@ def test_the_certificates_of_the_server_are_among_those_whose_end_is_told(tmp_pa
         ({"client_ca_file": "ca.pem", "clients_file": "clients.toml"}, "needs certificate_file"),
         ({"certificate_file": "a", "key_file": "b", "client_ca_file": "c"}, "set together"),
         ({"client_certificate_required": True}, "needs client_ca_file"),
+        ({"certificate_file": "a", "key_file": "b", "plain_http": True}, "without certificate_file"),
     ],
 )
 def test_half_a_guard_is_refused(settings, words):
