@@ -8,6 +8,8 @@ import threading
 import time
 from pathlib import Path
 
+import pytest
+
 from connectors.loop import Connector
 from connectors.positions import Positions
 from connectors.source import Batch, Refused, Row
@@ -19,6 +21,7 @@ from hub.forces import load_forces
 from hub.metrics import Metrics
 from hub.schema.codec import Codec
 from hub.schema.registry import load_registry
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 LEICESTERSHIRE = Path(__file__).parent.parent / "connectors" / "leicestershire"
 INCIDENTS = "V_INCIDENT"
@@ -101,6 +104,14 @@ class Bench:
 
     def close(self):
         self.bus.close()
+
+
+@pytest.fixture
+def bench(tmp_path):
+    """A bench with an embedded bus."""
+    made = Bench(tmp_path)
+    yield made
+    made.close()
 
 
 class Scripted:
@@ -187,11 +198,16 @@ class Running:
         self._thread.start()
 
     def wait_until(self, condition):
-        while not condition():
+        def holds():
+            if condition():
+                return True
             assert self._thread.is_alive()
+            return False
+
+        wait_until(holds)
 
     def end(self):
-        self._thread.join(20)
+        self._thread.join(PATIENCE_SECONDS)
         assert not self._thread.is_alive()
 
     def __enter__(self):
@@ -227,7 +243,7 @@ class Legacy:
         )
 
     def execute(self, *statements):
-        with contextlib.closing(sqlite3.connect(self.path, timeout=30)) as connection, connection:
+        with contextlib.closing(sqlite3.connect(self.path, timeout=60)) as connection, connection:
             for statement in statements:
                 connection.execute(*([statement] if isinstance(statement, str) else statement))
 

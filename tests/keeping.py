@@ -1,6 +1,9 @@
 """A kept connector in a thread of its own, on a source that the test plays."""
 
+import contextlib
 import threading
+
+import pytest
 
 from connectors.keeper import Keeper
 from connectors.source import Batch
@@ -117,3 +120,10 @@ class Operator:
 
     def wishes(self):
         return Control(self._bench.bus, self._bench.codec).read(self._feed)
+
+
+@pytest.fixture
+def operator(bench, feed):
+    """An operator of the test's `feed`."""
+    with contextlib.closing(Operator(bench, feed)) as operator:
+        yield operator

@@ -2,9 +2,11 @@
 
 import datetime as dt
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from importlib.resources import files
 from pathlib import Path
+
+import pytest
 
 from connectors.standins.legacy import LegacySystems
 from connectors.standins.truth import Truth
@@ -37,6 +39,16 @@ def legacy_systems(folder: Path, clock: Clock, **options) -> Iterator[LegacySyst
         yield legacy
     finally:
         legacy.close()
+
+
+@pytest.fixture
+def legacy(tmp_path: Path) -> Iterator[LegacySystems]:
+    """Three forces' systems on the machine's clock, quick to hand over what they hold."""
+    systems = LegacySystems(
+        tmp_path / "legacy", builtin_forces(), staff_scale=0.01, drop_seconds=0.1, extract_seconds=0.5
+    )
+    with closing(systems):
+        yield systems
 
 
 def of(truth: dict[str, Truth], force: str, kind: type) -> list[str]:

@@ -1,7 +1,6 @@
 """A normaliser on an embedded bus: events written for it, run until it has caught up, looked at."""
 
 import threading
-import time
 from collections.abc import Iterable, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,8 +18,7 @@ from hub.normalise.loop import GROUP, Normaliser
 from hub.schema.codec import Codec
 from hub.schema.registry import load_registry
 from tests.mapped import built_in
-
-PATIENCE_SECONDS = 30
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 
 class Room:
@@ -99,11 +97,7 @@ class Room:
         self.wait(lambda: self.reached(wanted) >= self.ends(wanted).items() or not self.thread.is_alive())
 
     def wait(self, condition: Any) -> None:
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        pause = threading.Event()
-        while not condition():
-            assert time.monotonic() < deadline, f"waited {PATIENCE_SECONDS} s"
-            pause.wait(0.01)
+        wait_until(condition)
 
     def feeds(self) -> list[Feed]:
         return [feed for force in self.forces.values() for feed in force.feeds.values()]

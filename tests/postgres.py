@@ -23,21 +23,45 @@ import psycopg
 import pytest
 
 from tests.needs import missing
-from tests.postgres_container import IMAGE_VARIABLE, PostgresInContainer
+from tests.postgres_container import IMAGE_VARIABLE, container_address
+from tests.waiting import PATIENCE_SECONDS
 
 REMEDY = "install PostgreSQL 15 (Debian: postgresql-15)"
 HOMES = (Path("/usr/lib/postgresql/15/bin"), Path("/usr/local/bin"))
 GUARD = '"$1" -D "$2" -h 127.0.0.1 -p "$3" -k "" & s=$!; cat >/dev/null; kill -QUIT $s; wait $s; rm -rf "$2"'
 
 
-class Postgres:
+class Server:
     """A running server. `url` names a database, which `create` makes and `drop` removes."""
 
+    def __init__(self, address):
+        self._address = address
+        self._numbers = itertools.count(1)
+
+    def url(self, database="postgres"):
+        return f"{self._address}/{database}"
+
+    def execute(self, statement):
+        with psycopg.connect(self.url(), autocommit=True) as connection:
+            connection.execute(statement)
+
+    def create(self):
+        database = f"test_{next(self._numbers)}"
+        self.execute(f"CREATE DATABASE {database}")
+        return database
+
+    def drop(self, database):
+        self.execute(f"DROP DATABASE {database} WITH (FORCE)")
+
+
+class Postgres(Server):
+    """A server of our own, that can be killed and started anew."""
+
     def __init__(self, port, folder, user):
+        super().__init__(f"postgresql://hub@127.0.0.1:{port}")
         self.port = port
         self._folder, self._user = folder, user
         self._guards = []
-        self._numbers = itertools.count(1)
 
     @property
     def pid(self):
@@ -68,25 +92,10 @@ class Postgres:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
-    def url(self, database="postgres"):
-        return f"postgresql://hub@127.0.0.1:{self.port}/{database}"
-
-    def execute(self, statement):
-        with psycopg.connect(self.url(), autocommit=True) as connection:
-            connection.execute(statement)
-
-    def create(self):
-        database = f"test_{next(self._numbers)}"
-        self.execute(f"CREATE DATABASE {database}")
-        return database
-
-    def drop(self, database):
-        self.execute(f"DROP DATABASE {database} WITH (FORCE)")
-
     def stop(self):
         for guard in reversed(self._guards):
             guard.stdin.close()
-            guard.wait(30)
+            guard.wait(PATIENCE_SECONDS)
 
 
 def start_postgres(*options):
@@ -104,7 +113,7 @@ def start_postgres(*options):
 
 
 def _wait_until_up(server, log):
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         try:
             return server.execute("SELECT 1")
@@ -156,8 +165,8 @@ def _free_port():
 def _shared():
     image = os.environ.get(IMAGE_VARIABLE)
     if image:
-        return PostgresInContainer(image)
-    server = start_postgres()
+        return Server(container_address(image))
+    server = start_postgres("fsync=off")  # no test of those that share it cuts the machine's power
     atexit.register(server.stop)
     return server
 

@@ -25,7 +25,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-START_SECONDS = 60
+START_SECONDS = 150
 STOP_SECONDS = 15
 OLDEST_JAVA = 17
 JVM = [

@@ -8,7 +8,7 @@ from psycopg import sql
 
 from connectors.sources import open_source
 from hub.errors import ConfigurationError, SourceChangedError, TransientError
-from tests.connecting import Bench, balanced, key, shape
+from tests.connecting import balanced, key, shape
 
 pytestmark = pytest.mark.postgres
 
@@ -77,13 +77,6 @@ class Legacy:
     def remove(self):
         self.drop_connections()
         self.execute(f"drop owned by {READ_ONLY_ROLE}; drop role {READ_ONLY_ROLE}")
-
-
-@pytest.fixture
-def bench(tmp_path):
-    bench = Bench(tmp_path)
-    yield bench
-    bench.close()
 
 
 @pytest.fixture

@@ -7,16 +7,9 @@ import pytest
 
 from connectors.sources import check_source, open_source
 from hub.errors import ConfigurationError, SourceChangedError, TransientError
-from tests.connecting import INCIDENTS, Bench, Legacy, balanced, key, shape
+from tests.connecting import INCIDENTS, Legacy, balanced, key, shape
 
 AT = "2016-11-01 12:00:{:02}"
-
-
-@pytest.fixture
-def bench(tmp_path):
-    bench = Bench(tmp_path)
-    yield bench
-    bench.close()
 
 
 @pytest.fixture

@@ -67,7 +67,9 @@ class Server:
 
     def client(self, token=None, **more):
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        return httpx.Client(base_url=self.address, headers=headers | more.pop("headers", {}), **more)
+        return httpx.Client(
+            base_url=self.address, headers=headers | more.pop("headers", {}), **{"timeout": 60} | more
+        )
 
     def get(self, path, token=None, **more):
         with self.client(token) as client:

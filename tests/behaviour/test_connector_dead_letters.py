@@ -7,14 +7,7 @@ import pytest
 
 from connectors.source import Refused, Row
 from hub.errors import SourceChangedError
-from tests.connecting import Bench, balanced, batch, key, refused, row
-
-
-@pytest.fixture
-def bench(tmp_path):
-    bench = Bench(tmp_path)
-    yield bench
-    bench.close()
+from tests.connecting import balanced, batch, key, refused, row
 
 
 def keyless(grade="1", place="line 9"):

@@ -10,14 +10,8 @@ import pytest
 
 from connectors.loop import Connector
 from hub.errors import FatalError, FencedError, SourceChangedError, TransientError
-from tests.connecting import INCIDENTS, Bench, Legacy, Told, balanced, batch, key, row, shape
-
-
-@pytest.fixture
-def bench(tmp_path):
-    bench = Bench(tmp_path)
-    yield bench
-    bench.close()
+from tests.connecting import INCIDENTS, Legacy, Told, balanced, batch, key, row, shape
+from tests.waiting import PATIENCE_SECONDS
 
 
 class Interrupted:
@@ -211,7 +205,7 @@ def test_a_source_that_asks_for_a_pause_is_not_asked_before(bench):
     thread.join(0.7)  # the first pause would be over by now
     assert len(source.read_from) == 1
     stop.set()
-    thread.join(5)
+    thread.join(PATIENCE_SECONDS)
     assert not thread.is_alive()
 
 

@@ -7,14 +7,7 @@ import pytest
 from connectors.removals import Held, accept_removals, show_removals, wait_for_acceptance
 from hub.errors import ConfigurationError
 from hub.positions import ACCEPTED
-from tests.connecting import Bench, Running, balanced, batch, key, refused, row, shape
-
-
-@pytest.fixture
-def bench(tmp_path):
-    bench = Bench(tmp_path)
-    yield bench
-    bench.close()
+from tests.connecting import Running, balanced, batch, key, refused, row, shape
 
 
 def snapshot(name, *rows, ends=True, **more):

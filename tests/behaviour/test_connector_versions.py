@@ -1,19 +1,11 @@
 """The version of a change: the source's own where it states one, else the number of the observation."""
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from connectors.changes import content_hash, next_version
 from connectors.state import Known
 from tests.connecting import Bench, batch, key, row, shape
-
-
-@pytest.fixture
-def bench(tmp_path):
-    bench = Bench(tmp_path)
-    yield bench
-    bench.close()
 
 
 def test_a_source_s_own_version_numbers_are_kept_as_they_are(bench):

@@ -4,7 +4,6 @@ import threading
 
 import pytest
 
-import tests.normalising
 from hub.access import LOCAL
 from hub.bus import open_bus
 from hub.dead_letters.cases import State
@@ -21,9 +20,8 @@ FIRST, SECOND, THIRD = (f"2016-11-01:{n}" for n in range(3))
 
 
 @pytest.fixture
-def room(tmp_path, monkeypatch):
+def room(tmp_path):
     broker = own_broker()
-    monkeypatch.setattr(tests.normalising, "PATIENCE_SECONDS", 120)
     bus = open_bus(f"kafka://{broker.address}")
     made = Letters(tmp_path, forces=strict(built_in()), bus=bus)
     yield made

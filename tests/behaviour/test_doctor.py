@@ -14,7 +14,6 @@ import threading
 import pytest
 
 from connectors.examination import examine_source
-from connectors.standins.legacy import LegacySystems
 from hub.cli.process import Process, start_all
 from hub.config import load_settings
 from hub.doctor.clock import compare
@@ -30,14 +29,11 @@ PATIENCE = ("--within", "90")
 
 
 @pytest.fixture
-def legacy(tmp_path):
-    systems = LegacySystems(
-        tmp_path / "legacy", builtin_forces(), staff_scale=0.01, drop_seconds=0.1, extract_seconds=0.5
-    )
-    with contextlib.closing(systems):
-        systems.raise_incident("northamptonshire", systems.clock(), dt.date(2026, 6, 1), summary="first")
-        systems.finish()
-        yield systems
+def legacy(legacy):
+    """With an incident to read."""
+    legacy.raise_incident("northamptonshire", legacy.clock(), dt.date(2026, 6, 1), summary="first")
+    legacy.finish()
+    return legacy
 
 
 def configured(folder, legacy, more="", **locations):

@@ -1,7 +1,5 @@
 """A position that is reset has its source read again, and nothing unchanged published again."""
 
-import contextlib
-
 import pytest
 
 from connectors import keeper
@@ -9,27 +7,14 @@ from connectors.reset import plan, refuse_running, reset
 from connectors.sources.places import in_words, set_back
 from hub.errors import ConfigurationError, FencedError, SourceChangedError
 from hub.forces import load_forces
-from tests.connecting import LEICESTERSHIRE, Bench, balanced, batch, key, row, shape
-from tests.keeping import Kept, Operator, Played
+from tests.connecting import LEICESTERSHIRE, balanced, batch, key, row, shape
+from tests.keeping import Kept, Played
 from tests.waiting import wait_until
-
-
-@pytest.fixture
-def bench(tmp_path):
-    bench = Bench(tmp_path)
-    yield bench
-    bench.close()
 
 
 @pytest.fixture
 def feed(bench):
     return bench.feed()
-
-
-@pytest.fixture
-def operator(bench, feed):
-    with contextlib.closing(Operator(bench, feed)) as operator:
-        yield operator
 
 
 def read_all(bench, feed, operator, legacy):

@@ -1,6 +1,5 @@
 """A backfill brings what was missed while live events go on, and never an older version."""
 
-import contextlib
 import datetime as dt
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -16,27 +15,14 @@ from connectors.sources.stated import columns
 from hub.backfill import Backfill, read_backfill
 from hub.control import Control
 from hub.errors import BadQueryError, SourceChangedError
-from tests.connecting import Bench, Legacy, balanced, batch, key, row, shape
-from tests.keeping import Kept, Operator, Played
+from tests.connecting import Legacy, balanced, batch, key, row, shape
+from tests.keeping import Kept, Played
 from tests.waiting import wait_until
-
-
-@pytest.fixture
-def bench(tmp_path):
-    bench = Bench(tmp_path)
-    yield bench
-    bench.close()
 
 
 @pytest.fixture
 def feed(bench):
     return bench.feed(sweep_seconds=None)
-
-
-@pytest.fixture
-def operator(bench, feed):
-    with contextlib.closing(Operator(bench, feed)) as operator:
-        yield operator
 
 
 def keys(*numbers, rate=100_000):

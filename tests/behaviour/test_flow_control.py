@@ -2,17 +2,7 @@
 
 import threading
 
-import pytest
-
 from hub.control import Control, Wishes, wish_key
-from tests.connecting import Bench
-
-
-@pytest.fixture
-def bench(tmp_path):
-    bench = Bench(tmp_path)
-    yield bench
-    bench.close()
 
 
 def test_a_wish_stands_until_it_is_withdrawn(bench):

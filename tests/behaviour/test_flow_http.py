@@ -7,31 +7,19 @@ import sqlite3
 import threading
 
 import httpx
-import pytest
 from typer.testing import CliRunner
 
 from connectors import sources
-from connectors.standins.legacy import LegacySystems
 from hub.bus.topics import AUDIT_TOPIC
 from hub.cli import parts
 from hub.cli.app import app
 from hub.cli.process import Process, start_all
 from hub.config import SourceSettings, load_settings
 from tests.behaviour.server import write_tokens
-from tests.legacy import builtin_forces
 from tests.waiting import wait_until
 
 FORCES = ("leicestershire", "northamptonshire", "nottinghamshire")
 LEICESTERSHIRE = "/connectors/leicestershire.incident"
-
-
-@pytest.fixture
-def legacy(tmp_path):
-    systems = LegacySystems(
-        tmp_path / "legacy", builtin_forces(), staff_scale=0.01, drop_seconds=0.1, extract_seconds=0.5
-    )
-    with contextlib.closing(systems):
-        yield systems
 
 
 class Hub:

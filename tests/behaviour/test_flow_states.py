@@ -1,6 +1,5 @@
 """A connector is as operators ask for it, over every restart; one that failed shows why and tries again."""
 
-import contextlib
 import threading
 
 import pytest
@@ -9,27 +8,14 @@ from connectors import keeper
 from connectors.removals import accept_removals
 from connectors.source import Batch
 from hub.errors import FencedError, SourceChangedError, TransientError
-from tests.connecting import Bench, balanced, key, row
-from tests.keeping import Kept, Operator, Played
-from tests.waiting import wait_until
-
-
-@pytest.fixture
-def bench(tmp_path):
-    bench = Bench(tmp_path)
-    yield bench
-    bench.close()
+from tests.connecting import balanced, key, row
+from tests.keeping import Kept, Played
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 
 @pytest.fixture
 def feed(bench):
     return bench.feed(max_bad_percent=100)
-
-
-@pytest.fixture
-def operator(bench, feed):
-    with contextlib.closing(Operator(bench, feed)) as operator:
-        yield operator
 
 
 @pytest.fixture
@@ -232,42 +218,46 @@ def test_a_held_connector_has_failed_until_its_removals_are_accepted_and_can_be_
     assert sum(event["deleted"] for event in bench.events(feed)) == 6
 
 
-class Flaky:
-    """A bus whose producers fail at the first commit of an event, before anything is committed."""
+class Committing:
+    """A bus whose producers call `first` with themselves before each commit of events."""
 
-    def __init__(self, bus):
-        self._bus = bus
-        self.failures = 1
+    def __init__(self, bus, first):
+        self._bus, self._first = bus, first
 
     def __getattr__(self, name):
         return getattr(self._bus, name)
 
     def producer(self, name):
-        return _FlakyProducer(self._bus.producer(name), self)
+        return _Producer(self._bus.producer(name), self._first)
 
 
-class _FlakyProducer:
-    def __init__(self, producer, bus):
-        self._producer, self._bus = producer, bus
-        self._sent = 0
+class _Producer:
+    def __init__(self, producer, first):
+        self._producer, self._first = producer, first
+        self._sent = False
 
     def __getattr__(self, name):
         return getattr(self._producer, name)
 
     def send(self, topic, *args, **more):
-        self._sent += ".incident." in topic
+        self._sent |= ".incident." in topic
         self._producer.send(topic, *args, **more)
 
     def commit(self):
-        if self._sent and self._bus.failures:
-            self._bus.failures -= 1
-            self._producer.abort()
-            raise TransientError("the bus does not answer")
+        if self._sent:
+            self._first(self._producer)
         self._producer.commit()
 
 
 def test_what_was_never_committed_is_never_counted(bench, feed):
-    bench.bus = Flaky(bench.bus)
+    failures = [TransientError("the bus does not answer")]
+
+    def fail_once(producer):
+        if failures:
+            producer.abort()
+            raise failures.pop()
+
+    bench.bus = Committing(bench.bus, fail_once)
     bench.publish(feed, Batch([row(1), row(2)], {}))
     metrics = {
         outcome: bench.metrics.registry.get_sample_value(
@@ -276,53 +266,25 @@ def test_what_was_never_committed_is_never_counted(bench, feed):
         )
         for outcome in bench.counts(feed)
     }
-    assert bench.bus.failures == 0
+    assert failures == []
     assert metrics == bench.counts(feed)
     assert (metrics["read"], metrics["published"]) == (2, 2)
     assert balanced(metrics)
 
 
-class Gate:
-    """A bus whose commits of events wait until it is opened."""
-
-    def __init__(self, bus):
-        self._bus = bus
-        self.open = threading.Event()
-        self.waits = 0
-
-    def __getattr__(self, name):
-        return getattr(self._bus, name)
-
-    def producer(self, name):
-        return _GateProducer(self._bus.producer(name), self)
-
-
-class _GateProducer:
-    def __init__(self, producer, gate):
-        self._producer, self._gate = producer, gate
-        self._sent = 0
-
-    def __getattr__(self, name):
-        return getattr(self._producer, name)
-
-    def send(self, topic, *args, **more):
-        self._sent += ".incident." in topic
-        self._producer.send(topic, *args, **more)
-
-    def commit(self):
-        if self._sent:
-            self._gate.waits += 1
-            self._gate.open.wait(90)
-        self._producer.commit()
-
-
 def test_nothing_is_read_ahead_of_a_bus_that_is_slow(bench, feed):
     legacy = Played(*(row(number) for number in range(100)))
     legacy.most = 10
-    bench.bus = gate = Gate(bench.bus)
+    commits, opened = [], threading.Event()
+
+    def wait_for_it(producer):
+        commits.append(producer)
+        assert opened.wait(PATIENCE_SECONDS)
+
+    bench.bus = Committing(bench.bus, wait_for_it)
     with Kept(bench, feed, legacy) as kept:
-        wait_until(lambda: gate.waits == 1)
+        wait_until(lambda: len(commits) == 1)
         assert not kept.stop.wait(0.2)
         assert (legacy.reads, bench.events(feed)) == (1, [])
-        gate.open.set()
+        opened.set()
         wait_until(lambda: len(bench.events(feed)) == 100)

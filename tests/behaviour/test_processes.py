@@ -15,26 +15,21 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from connectors.standins.legacy import LegacySystems
 from hub.cli.signals import set_from_handler
 from hub.metrics import OUTCOMES
-from tests.legacy import builtin_forces
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 PROGRAM = str(Path(sys.executable).with_name("alliance-hub"))
 FORCES = ("leicestershire", "northamptonshire", "nottinghamshire")
 
 
 @pytest.fixture
-def legacy(tmp_path):
-    systems = LegacySystems(
-        tmp_path / "legacy", builtin_forces(), staff_scale=0.01, drop_seconds=0.1, extract_seconds=0.5
-    )
+def legacy(legacy):
+    """With an incident of each force."""
     for force in FORCES:
-        systems.raise_incident(force, systems.clock(), dt.date(2026, 6, 1), summary="first")
-    systems.finish()
-    with contextlib.closing(systems):
-        yield systems
+        legacy.raise_incident(force, legacy.clock(), dt.date(2026, 6, 1), summary="first")
+    legacy.finish()
+    return legacy
 
 
 @pytest.fixture
@@ -66,7 +61,7 @@ class Running:
         return next((line for line in self.lines() if line["event"] == "started"), None)
 
     def get(self, path, **more):
-        return httpx.get(self.address + path, **more)
+        return httpx.get(self.address + path, timeout=60, **more)
 
     def metrics(self):
         samples: dict[tuple[object, ...], float] = {}
@@ -76,7 +71,7 @@ class Running:
 
     def stop(self):
         self._process.send_signal(signal.SIGTERM)
-        return self._process.wait(30)
+        return self._process.wait(PATIENCE_SECONDS)
 
 
 @contextlib.contextmanager
@@ -165,7 +160,9 @@ def test_logs_are_one_json_event_a_line_where_no_person_watches(config, tmp_path
 
 
 def refused(*words):
-    done = subprocess.run([PROGRAM, *words], capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(
+        [PROGRAM, *words], capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS
+    )
     assert "Traceback" not in done.stderr
     return done.returncode, done.stderr
 

@@ -3,14 +3,7 @@
 import pytest
 
 from connectors.sources import open_source
-from tests.connecting import PEOPLE, Bench, Legacy, balanced, shape
-
-
-@pytest.fixture
-def bench(tmp_path):
-    bench = Bench(tmp_path)
-    yield bench
-    bench.close()
+from tests.connecting import PEOPLE, Legacy, balanced, shape
 
 
 @pytest.fixture

@@ -8,16 +8,9 @@ from connectors.source import Position
 from connectors.sources import open_source
 from connectors.sources.sql import SqlSource
 from hub.errors import SourceChangedError
-from tests.connecting import INCIDENT_NUMBERS, INCIDENT_TEXTS, INCIDENTS, Bench, Legacy, balanced, key, shape
+from tests.connecting import INCIDENT_NUMBERS, INCIDENT_TEXTS, INCIDENTS, Legacy, balanced, key, shape
 
 AT = "2016-11-01 12:00:{:02}"
-
-
-@pytest.fixture
-def bench(tmp_path):
-    bench = Bench(tmp_path)
-    yield bench
-    bench.close()
 
 
 @pytest.fixture

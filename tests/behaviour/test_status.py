@@ -13,25 +13,14 @@ import sys
 import pytest
 from typer.testing import CliRunner
 
-from connectors.standins.legacy import LegacySystems
 from hub.cli.app import app
 from hub.cli.process import Process
 from hub.config import SourceSettings, load_settings
 from hub.overview import Observer, rates
-from tests.legacy import builtin_forces
 from tests.waiting import wait_until
 
 LEICESTERSHIRE = "leicestershire.incident"
 HUB = [sys.executable, "-c", "from hub.cli.app import main; main()"]
-
-
-@pytest.fixture
-def legacy(tmp_path):
-    systems = LegacySystems(
-        tmp_path / "legacy", builtin_forces(), staff_scale=0.01, drop_seconds=0.1, extract_seconds=0.5
-    )
-    with contextlib.closing(systems):
-        yield systems
 
 
 class Hub:

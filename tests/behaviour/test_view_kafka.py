@@ -10,7 +10,7 @@ from hub.view.loop import GROUP, TOPICS, View
 from tests.kafka_broker import own_broker
 from tests.view_bus import CODEC, FORCES, INCIDENTS, stage
 from tests.view_records import T0, incident
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 pytestmark = [pytest.mark.kafka, pytest.mark.postgres]
 
@@ -48,7 +48,7 @@ class Running:
 
     def stop(self):
         self._stop.set()
-        self._thread.join(30)
+        self._thread.join(PATIENCE_SECONDS)
         assert not self._thread.is_alive()
         self._bus.close()
 

@@ -16,7 +16,7 @@ from hub.bus.kafka_url import parse_kafka_url
 from hub.errors import TransientError
 from tests import kafka_broker
 from tests.needs import missing
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 pytestmark = pytest.mark.kafka
 
@@ -59,7 +59,7 @@ def test_ctrl_c_ends_it_in_order_and_a_second_one_on_the_port_is_refused(started
     assert second.returncode == 1
     assert b"listens on 127.0.0.1" in second.stderr
     script.send_signal(signal.SIGINT)
-    assert script.wait(30) == 0
+    assert script.wait(PATIENCE_SECONDS) == 0
     assert not listens(port)
 
 

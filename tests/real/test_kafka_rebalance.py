@@ -8,7 +8,7 @@ from hub.bus import open_bus
 from hub.bus.contract import Offset, TopicPartition
 from hub.errors import TransientError
 from tests.real.kafka_member import PARTITIONS, Member, Writer, assert_each_came_out_once_and_in_order, fill
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 pytestmark = pytest.mark.kafka
 
@@ -36,12 +36,12 @@ def test_members_that_join_and_leave_copy_every_record_once_and_in_order(bus, ur
         two.start()
         wait_until(lambda: two.copied > 100 or not two.is_alive())
         one.stop.set()
-        one.join(30)
+        one.join(PATIENCE_SECONDS)
         alone = two.copied
         wait_until(lambda: two.copied > alone + 100 or not two.is_alive())
     wait_until(lambda: len(list(bus.read_all(out))) >= writer.written)
     two.stop.set()
-    two.join(30)
+    two.join(PATIENCE_SECONDS)
     assert (one.error, two.error) == (None, None)
     assert_each_came_out_once_and_in_order(bus, out, writer.written)
 

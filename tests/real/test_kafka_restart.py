@@ -10,7 +10,7 @@ from hub.bus import open_bus
 from hub.errors import FencedError, TransientError
 from tests.kafka_broker import own_broker
 from tests.real.kafka_member import Member, assert_each_came_out_once_and_in_order, fill
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 pytestmark = [pytest.mark.kafka, pytest.mark.usefixtures("_refused_sockets")]
 
@@ -56,7 +56,7 @@ def test_a_broker_killed_in_the_midst_of_transactions_loses_nothing_and_doubles_
         )
     )
     member.stop.set()
-    member.join(30)
+    member.join(PATIENCE_SECONDS)
     assert member.error is None
     assert_each_came_out_once_and_in_order(bus, out, RECORDS)
     bus.close()
