@@ -45,6 +45,8 @@ from hub.forces import Feed
 from hub.schema.codec import Codec
 
 _TIME_STEPS = 1000
+_AT_ONCE = 500
+"""Rows that share a transaction: those asked while the connector was away may be very many."""
 _LATE = "A newer row of this key has been published since."
 
 
@@ -59,7 +61,7 @@ class Replays:
         self._encode = codec.encoder(feed.control_topic)
 
     def take(self, publisher: Publisher, wishes: Iterable[Wish], at: int) -> None:
-        """Publish what the rows change that wait among these wishes, and commit it with the answers.
+        """Publish what the rows change that wait among these wishes, each committed with its answer.
 
         Every row counts as read once more (invariant 5). What waits is read anew from the bus:
         a row whose answer is there must not be compared with what became of itself.
@@ -69,14 +71,14 @@ class Replays:
         standing = [w for name, w in self._control.read(self._feed).items() if name.startswith(REPLAY)]
         waiting = rows_to_replay(standing)
         events: dict[str, Mapping[str, Any]] | None = None
-        for wish in waiting:
+        for number, wish in enumerate(waiting, 1):
             row = self._parsed(wish)
             if isinstance(row, ParsedRow) and events is None:
                 events = self._events(publisher, waiting)
             answer = row if isinstance(row, Answer) else self._publish(publisher, wish, row, events or {})
             publisher.answer(wish.name, self._encode(self._record(wish, answer)))
-        if waiting:
-            publisher.part(at)
+            if number % _AT_ONCE == 0 or number == len(waiting):
+                publisher.part(at)
 
     def _parsed(self, wish: Wish) -> ParsedRow | Answer:
         about, value, form = asked_value(wish)

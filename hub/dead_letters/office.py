@@ -25,6 +25,8 @@ from hub.dead_letters.writer import Pen, Writer
 from hub.errors import BadQueryError, ConflictError, NotAllowedError, NotFoundError
 
 _LOOK_SECONDS = 0.3
+_AT_ONCE = 500
+"""Letters that are discarded in one transaction, with one audit entry that names them all."""
 _UNTOUCHABLE = {
     State.SENT: "It has just been sent; `dlq replay` looks after it first.",
     State.ASKED: "Its connector has been asked to take it in; wait for the answer, or discard it.",
@@ -99,22 +101,14 @@ class Office:
         for letter in letters:
             self.reading.demand(who, OPERATE, letter)
 
-        def act(pen: Pen) -> list[Finding]:
-            refused, done = [], []
-            for letter in letters:
-                case = self.writer.book.case(letter.id)
-                if wrong := self._undiscardable(letter, case):
-                    refused.append(Finding(letter.id, Verdict.HELD, wrong))
-                elif not case.resolved and self.writer.book.get(letter.id) is not None:
-                    act = Act("discarded", who.name, pen.now(), why)
-                    done.append((letter, Case(case.state, None, case.acts).after(State.DISCARDED, act)))
-            self._keep(pen, who, "discard", done, why)
-            return refused
-
-        asked = [each for each in letters if self.writer.book.case(each.id).state is State.ASKED]
-        for letter in asked:
-            self.wishes.withdraw(letter)
-        return self.writer.work(act)
+        refused: list[Finding] = []
+        for start in range(0, len(letters), _AT_ONCE):
+            batch = letters[start : start + _AT_ONCE]
+            for letter in batch:
+                if self.writer.book.case(letter.id).state is State.ASKED:
+                    self.wishes.withdraw(letter)
+            refused += self.writer.work(lambda pen, batch=batch: self._discard(pen, who, batch, why))  # type: ignore[misc]
+        return refused
 
     def dry_run(self, who: Principal, search: Search) -> list[Finding]:
         """What a replay of the letters meant would come to now: how many pass, how many are stale."""
@@ -191,6 +185,18 @@ class Office:
             records = [letter.about["record_id"] or letter.id for letter, _ in done]
             ids = ", ".join(letter.id for letter, _ in done[:20])
             pen.audit(Entry(verb, who.name, who.force, "", records, f"dead letters {ids}", why))
+
+    def _discard(self, pen: Pen, who: Principal, letters: Sequence[Letter], why: str) -> list[Finding]:
+        refused, done = [], []
+        for letter in letters:
+            case = self.writer.book.case(letter.id)
+            if wrong := self._undiscardable(letter, case):
+                refused.append(Finding(letter.id, Verdict.HELD, wrong))
+            elif not case.resolved and self.writer.book.get(letter.id) is not None:
+                act = Act("discarded", who.name, pen.now(), why)
+                done.append((letter, Case(case.state, None, case.acts).after(State.DISCARDED, act)))
+        self._keep(pen, who, "discard", done, why)
+        return refused
 
     def _operated(self, who: Principal, letter_id: str) -> None:
         self.reading.demand(who, OPERATE, self.reading.one(who, letter_id))

@@ -252,6 +252,15 @@ def test_a_discard_needs_a_reason(room):
     assert room.replay(letter) == {}
 
 
+def test_many_are_discarded_so_many_at_a_time_each_with_its_audit_entry(room, monkeypatch):
+    monkeypatch.setattr("hub.dead_letters.office._AT_ONCE", 2)
+    letters = set_aside(room, *(f"2016-11-01:{n}" for n in range(3)))
+    assert room.office.discard(LOCAL, room.office.reading.find(LOCAL, Search()), "test calls") == []
+    assert {room.case(letter).state for letter in letters} == {State.DISCARDED}
+    told = [len(entry["records"]) for entry in room.audit() if entry["verb"] == "discard"]
+    assert told == [2, 1]
+
+
 def test_two_offices_at_once_never_lose_an_act(room):
     letters = set_aside(room, *(f"2016-11-01:{n}" for n in range(4)))
     other = room.new_office()

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from connectors.publisher import Publisher
 from connectors.replays import parse_row
 from connectors.source import Row
 from connectors.sources.columns import row_columns
@@ -149,6 +150,21 @@ def test_rows_of_one_key_are_taken_in_the_order_in_which_they_were_set_aside(ben
 
     assert set(replay(bench, feed).values()) == {"passes"}
     assert [event["row"]["GRADE"] for event in bench.of(feed, "2016-11-01:7")] == ["1", "2"]
+
+
+def test_rows_asked_while_a_connector_was_away_are_taken_in_so_many_at_a_time(bench, monkeypatch):
+    monkeypatch.setattr("connectors.replays._AT_ONCE", 2)
+    commits: list[None] = []
+    part = Publisher.part
+    monkeypatch.setattr(Publisher, "part", lambda self, at: commits.append(part(self, at)))
+    feed = bench.feed()
+    letters = set_aside(bench, feed, *(keyless(INC_NO=number) for number in range(5)))
+    for letter in letters:
+        mend(bench, letter, INC_DATE="2016-11-01")
+
+    assert set(replay(bench, feed).values()) == {"passes"}
+    assert len(commits) == 3
+    assert sorted(event["row"]["INC_NO"] for event in bench.events(feed)) == list(range(5))
 
 
 def test_what_was_decoded_of_a_row_is_shown_masked(bench):
