@@ -68,6 +68,11 @@ def test_a_service_that_goes_on_has_a_health_check(name):
 
 
 @pytest.mark.parametrize("name", sorted(set(of_the_hub()) - ENDS_BY_ITSELF - NOT_OF_THE_HUB))
+def test_a_process_of_the_hub_can_be_stopped_while_it_still_starts(name):
+    assert SERVICES[name]["init"] is True, "as a container's first process it would not see SIGTERM"
+
+
+@pytest.mark.parametrize("name", sorted(set(of_the_hub()) - ENDS_BY_ITSELF - NOT_OF_THE_HUB))
 def test_a_process_of_the_hub_is_well_when_it_says_that_it_is_ready(name):
     assert "/readyz" in " ".join(SERVICES[name]["healthcheck"]["test"])
 

@@ -58,6 +58,8 @@ spec:
     spec:
       automountServiceAccountToken: false
       enableServiceLinks: false
+      # Else the hub is its container's first process, from which the kernel keeps a SIGTERM while it starts.
+      shareProcessNamespace: true
       terminationGracePeriodSeconds: 30
       {{- with $v.imagePullSecrets }}
       imagePullSecrets: {{- toYaml . | nindent 8 }}
