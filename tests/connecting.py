@@ -26,6 +26,7 @@ from tests.waiting import PATIENCE_SECONDS, wait_until
 LEICESTERSHIRE = Path(__file__).parent.parent / "connectors" / "leicestershire"
 INCIDENTS = "V_INCIDENT"
 PEOPLE = "V_PERSON"
+AT = "2016-11-01 12:00:{:02}"
 
 INCIDENT_TEXTS = (
     "INC_DATE CREATED FIRST_DESPATCH FIRST_ARRIVAL CLOSED STATUS_CODE GRADE OPEN_CODE CLOSE_CODE QUALS "

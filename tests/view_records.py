@@ -7,6 +7,7 @@ from hub.view.plan import change_taker
 from hub.view.session import Batch
 
 T0 = 1_480_000_000_000_000
+SECOND = 1_000_000
 
 
 def _time(micros):

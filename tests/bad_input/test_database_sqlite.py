@@ -7,9 +7,7 @@ import pytest
 
 from connectors.sources import check_source, open_source
 from hub.errors import ConfigurationError, SourceChangedError, TransientError
-from tests.connecting import INCIDENTS, Legacy, balanced, key, shape
-
-AT = "2016-11-01 12:00:{:02}"
+from tests.connecting import AT, INCIDENTS, Legacy, balanced, key, shape
 
 
 @pytest.fixture

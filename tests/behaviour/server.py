@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import json
 
 import httpx
 
@@ -11,6 +12,7 @@ from hub.config import load_settings
 from hub.domains import DOMAINS
 from hub.view.plan import change_taker
 from hub.view.session import Batch, Fresh, Move
+from tests.view_records import incident
 
 TOKENS = {
     "leicester-room": ("leicestershire", {"leicestershire": ["control_room"]}),
@@ -85,3 +87,23 @@ def running(folder, **settings):
         yield Server(process)
     finally:
         process.stop()
+
+
+def an_incident(key, **more):
+    return incident(key, **({"grade": "PRIORITY"} | more))
+
+
+def events(stream):
+    """The kind and data of each event of a live stream."""
+    kind = None
+    for line in stream.iter_lines():
+        if line.startswith("event: "):
+            kind = line.removeprefix("event: ")
+        elif line.startswith("data: "):
+            yield kind, json.loads(line.removeprefix("data: "))
+
+
+def ids(answer):
+    """The keys of the records that were answered."""
+    assert answer.status_code == 200, answer.text
+    return [record["source_key"].removeprefix("command:") for record in answer.json()["records"]]

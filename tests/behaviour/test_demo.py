@@ -26,6 +26,7 @@ from hub.errors import ConfigurationError
 from hub.normalise.counts import Counts
 from tests.behaviour.test_street import HOSTILE, write
 from tests.legacy import builtin_forces
+from tests.waiting import PATIENCE_SECONDS
 
 FEEDS = [
     f"{force}/{domain}"
@@ -39,7 +40,7 @@ DOMAIN = {"published", "normalised", "dead_lettered", "applied", "superseded", "
 PROGRAM = str(Path(sys.executable).with_name("alliance-hub"))
 
 
-def run_demo(state: Path, *arguments: str, seconds: float = 120) -> subprocess.CompletedProcess[str]:
+def run_demo(state: Path, *arguments: str, seconds: float = 280) -> subprocess.CompletedProcess[str]:
     """Run the program as a user would."""
     command = [PROGRAM, "demo", "--state", str(state), "--port", "0", *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=seconds)
@@ -174,10 +175,10 @@ def test_it_runs_until_it_is_told_to_stop_and_stops_cleanly(tmp_path: Path, numb
         assert running.stdout is not None
         address = running.stdout.readline().strip()
         try:
-            assert httpx.get(f"{address}/incidents", params={"limit": 1}).json()["records"]
+            assert httpx.get(f"{address}/incidents", params={"limit": 1}, timeout=60).json()["records"]
         finally:
             running.send_signal(number)
-            _, errors = running.communicate(timeout=30)
+            _, errors = running.communicate(timeout=PATIENCE_SECONDS)
     assert running.returncode == 0, errors
     assert "Traceback" not in errors
 

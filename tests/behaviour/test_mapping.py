@@ -317,35 +317,6 @@ def test_the_code_tables_say_what_the_systems_mean(force):
             )
 
 
-def test_lineage_names_columns_rule_table_row_version_and_raw_event():
-    grade = mapper("leicestershire").lineage(
-        "grade",
-        event(feed("leicestershire"), GRADE="3", CREATED="2021-01-01 00:00:00"),
-        TOPIC,
-        PARTITION,
-        OFFSET,
-    )[0]
-    assert (grade.columns, grade.by, grade.table, grade.mapping_version) == (("GRADE",), "codes", "grade", 1)
-    assert [(row.line, row.local, row.values["common"]) for row in grade.rows] == [(5, "3", "PRIORITY")]
-    assert grade.raw == (TOPIC, PARTITION, OFFSET)
-
-
-def test_lineage_of_every_field_of_every_feed_can_be_told():
-    for of in FEEDS:
-        compiled = mapper(of.force, of.domain)
-        row = event(of)
-        for name in compiled(row, TOPIC, 0, 0):
-            assert compiled.lineage(name, row)
-    by = {each.field: each for each in mapper("northamptonshire").lineage("location")}
-    assert by["location"].columns == ("Grid Ref",)
-    assert (by["location.uprn"].by, by["location.uprn"].columns) == ("blank", ())
-    assert mapper("leicestershire").lineage("id")[0].by == "envelope"
-    qualifiers = mapper("leicestershire").lineage("qualifiers", event(feed("leicestershire"), QUALS="AL;ZZ"))
-    assert [row.values["common"] for row in qualifiers[0].rows] == ["ALCOHOL"]
-    with pytest.raises(KeyError):
-        mapper("leicestershire").lineage("no.such")
-
-
 _LIKELY = st.sampled_from(
     ["", " ", "0", "1", "Y", "true", "2016-11-01 10:00:00", "2016-02-31", "31-DEC-2026", "SP 754 605", "L101",
      "A:B:C", "A=2016-02-31;B", "Taser (31-DEC-2026), (", ";;", "|", "52.9", "-1e400", "١", "\0", "a" * 5000]

@@ -13,31 +13,17 @@ from hypothesis import strategies as st
 
 from hub.errors import BadRecordError
 from hub.forces import SCHEMAS
-from hub.schema.avsc import fingerprint, parse
 from hub.schema.codec import Codec
-from hub.schema.index import SchemaVersion
 from hub.schema.lasting import Lasting
-from hub.schema.registry import Registry, load_registry
+from hub.schema.registry import load_registry
 from tests.avro_strategies import data_for, schemas
+from tests.codecs import codec_of, plain, record
 
 REGISTRY = load_registry()
 CODEC = Codec(REGISTRY)
 PUBLISHED = sorted({version.subject.replace("*", "leicestershire") for version in REGISTRY})
 
 quietly = settings(deadline=None, suppress_health_check=list(HealthCheck))
-
-
-def codec_of(*versions: Any, topic: str = "t") -> Codec:
-    """A codec of one subject with these versions, ids from 1."""
-    return Codec(
-        Registry(
-            [
-                SchemaVersion(number, f"{topic}-value", number, SCHEMAS / "t" / f"t{number}.avsc", schema)
-                for number, schema in enumerate(versions, 1)
-            ],
-            [topic],
-        )
-    )
 
 
 def by_an_ordinary_client(value: bytes) -> Any:
@@ -50,15 +36,6 @@ def by_an_ordinary_client(value: bytes) -> Any:
     datum = fastavro.schemaless_reader(stream, fastavro.parse_schema(schema), None)
     assert not stream.read()
     return datum
-
-
-def plain(schema: Any) -> Any:
-    """A schema without logical types, in which an instant is a whole number."""
-    return parse(schema).schema
-
-
-def record(*fields: dict[str, Any], **more: Any) -> dict[str, Any]:
-    return {"type": "record", "name": "R", "fields": list(fields), **more}
 
 
 # --- any schema ---------------------------------------------------------------------------------
@@ -264,36 +241,6 @@ def test_a_value_that_cannot_be_read_is_refused_with_the_reason(value, problem):
         CODEC.decoder("leicestershire.incident.v1")(value)
 
 
-# --- versions -----------------------------------------------------------------------------------
-
-OLD = record({"name": "a", "type": "int"}, {"name": "gone", "type": "string"})
-NEW = record(
-    {"name": "a", "type": "long"},
-    {"name": "tags", "type": {"type": "array", "items": "string"}, "default": []},
-    {"name": "why", "type": ["null", "string"], "default": None},
-)
-
-
-def test_a_value_of_an_older_version_is_read_as_the_newest():
-    old_value = codec_of(OLD).encoder("t")({"a": 1, "gone": "x"})
-    decode = codec_of(OLD, NEW).decoder("t")
-    assert decode(old_value) == {"a": 1, "tags": [], "why": None}
-
-
-def test_a_default_that_someone_changes_does_not_change_for_the_next_record():
-    old_value = codec_of(OLD).encoder("t")({"a": 1, "gone": "x"})
-    decode = codec_of(OLD, NEW).decoder("t")
-    decode(old_value)["tags"].append("mine")
-    assert decode(old_value)["tags"] == []
-
-
-@pytest.mark.parametrize("damage", [lambda v: v[:-1], lambda v: v + b"x", lambda v: v[:5] + b"\xff" * 12])
-def test_a_damaged_value_of_an_older_version_is_refused_too(damage):
-    old_value = codec_of(OLD).encoder("t")({"a": 1, "gone": "xy"})
-    with pytest.raises(BadRecordError):
-        codec_of(OLD, NEW).decoder("t")(damage(old_value))
-
-
 def test_a_record_that_lasts_is_written_as_any_other_by_every_schema_that_writes_it():
     kinds = ["UNKNOWN", "OPEN"], ["OPEN", "UNKNOWN"]
     of_words = [
@@ -313,38 +260,3 @@ def test_a_record_that_lasts_is_written_as_any_other_by_every_schema_that_writes
         encode = codec.encoder("t")
         assert encode({"a": lasting}) == encode({"a": lasting}) == encode({"a": plain_one})
         assert codec.decoder("t")(encode({"a": lasting})) == {"a": plain_one}
-
-
-def test_the_newest_version_is_the_one_that_is_written():
-    assert codec_of(OLD, NEW).encoder("t")({"a": 1, "tags": [], "why": None})[:5] == b"\0\0\0\0\2"
-
-
-def test_a_symbol_added_to_an_alliance_enum_is_unknown_to_an_older_reader_and_breaks_nothing():
-    old = REGISTRY.newest("alliance.incident.v1-value").schema
-    new = json.loads(json.dumps(old).replace('"CANCELLED"]', '"CANCELLED", "TRANSFERRED"]'))
-    assert fingerprint(new) != fingerprint(old)
-    status = {"status": {"local": "T", "common": "TRANSFERRED"}}
-    value = codec_of(new).encoder("t")({**minimal(old), **status})
-
-    # An older reader that fetches the writer's schema by its id, as Confluent clients do.
-    read = fastavro.schemaless_reader(BytesIO(value[5:]), plain(new), plain(old))
-
-    assert read["status"] == {"local": "T", "common": "UNKNOWN"}
-
-
-def minimal(schema: Any, names: dict[str, Any] | None = None) -> Any:
-    """A record of a schema with nothing in it but what must be."""
-    names = {} if names is None else names
-    empty = {"string": "", "int": 0, "long": 0, "boolean": False}
-    datum = {}
-    for field in schema["fields"]:
-        kind = names.get(field["type"], field["type"]) if isinstance(field["type"], str) else field["type"]
-        if isinstance(kind, dict) and "name" in kind:
-            names[kind["name"]] = kind
-        if "default" in field:
-            datum[field["name"]] = field["default"]
-        elif isinstance(kind, str):
-            datum[field["name"]] = empty[kind]
-        else:
-            datum[field["name"]] = minimal(kind, names)
-    return datum

@@ -5,22 +5,16 @@ import time
 import pytest
 from playwright.sync_api import expect
 
-from tests.behaviour.server import running, write_tokens
-from tests.view_records import T0, incident
+from tests.behaviour.server import an_incident, running, write_tokens
+from tests.view_records import SECOND, T0
 
 pytestmark = pytest.mark.browser
-
-SECOND = 1_000_000
 
 
 @pytest.fixture
 def server(tmp_path):
-    with running(tmp_path) as running_server:
+    with running(tmp_path, stale_after_seconds=3600) as running_server:
         yield running_server
-
-
-def an_incident(key, **more):
-    return incident(key, **({"grade": "PRIORITY"} | more))
 
 
 def numbers(page):
@@ -87,13 +81,28 @@ def test_a_lost_connection_is_said_and_mended(tmp_path, page):
         port = int(server.address.rsplit(":", 1)[1])
     expect(page.locator("#link")).to_contain_text("Connection lost")
     with running(tmp_path, port=port):
-        expect(page.locator("#link")).to_have_text("Live", timeout=10_000)
+        expect(page.locator("#link")).to_have_text("Live")
 
 
-def test_with_tokens_the_page_asks_for_one(tmp_path, page):
+def sign_in(page, token):
+    page.get_by_label("Access token").fill(token)
+    page.get_by_role("button", name="Sign in").click()
+
+
+def test_with_tokens_the_page_asks_for_one_and_again_where_it_is_not_valid(tmp_path, page):
     with running(tmp_path, tokens_file=write_tokens(tmp_path)) as server:
         server.apply("incident", an_incident("1"))
         page.goto(server.address)
-        page.get_by_label("Access token").fill("everyone")
-        page.get_by_role("button", name="Sign in").click()
-        expect(numbers(page)).to_have_text(["1"], timeout=10_000)
+        expect(page.locator("#link")).to_have_text("Not signed in")
+        sign_in(page, "nobody")
+        expect(page.get_by_role("alert")).to_have_text("That token is not valid.")
+        sign_in(page, "everyone")
+        expect(numbers(page)).to_have_text(["1"])
+        expect(page.locator("#link")).to_have_text("Live")
+
+
+def test_who_may_not_see_incidents_is_told_so(tmp_path, page):
+    with running(tmp_path, tokens_file=write_tokens(tmp_path)) as server:
+        page.goto(server.address)
+        sign_in(page, "operator")
+        expect(page.locator("#link")).to_contain_text("'operator' holds no role that may read incidents")

@@ -7,8 +7,7 @@ import pytest
 
 from hub.serve.rate import Rate
 from hub.serve.settings import LimitSettings
-from tests.behaviour.server import running, write_tokens
-from tests.behaviour.test_server import events
+from tests.behaviour.server import events, running, write_tokens
 from tests.serve.wire import PATIENCE_SECONDS, Drip, connect, told
 from tests.view_records import incident
 from tests.waiting import wait_until
