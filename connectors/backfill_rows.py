@@ -6,12 +6,13 @@ from typing import Any
 
 from connectors.messages import id_prefix
 from connectors.source import Position, Refused, Row
+from connectors.sources.places import set_back
 from connectors.sources.sql_rows import LONDON
-from connectors.sources.sql_settings import sql_settings
+from connectors.sources.sql_settings import Watermark, sql_settings
 from connectors.sources.stated import columns
 from hub.backfill import Backfill
 from hub.domains import DOMAINS
-from hub.errors import BadRecordError
+from hub.errors import BadQueryError, BadRecordError
 from hub.forces import Feed
 
 _UNKNOWN = -1
@@ -26,10 +27,6 @@ class Wanted:
         self._keys = frozenset(key.removeprefix(prefix) for key in asked.keys)
         self._span = asked.span
         self._created = created_by(feed) if asked.span else None
-
-    @property
-    def by_time(self) -> bool:
-        return self._span is not None
 
     def __call__(self, row: Row | Refused) -> bool:
         if self._span is None:
@@ -65,17 +62,53 @@ def created_by(feed: Feed) -> Callable[[Row], int | None]:
     return created
 
 
-def first_position(feed: Feed, asked: Backfill) -> Position:
-    """Where the reading may begin: a table with a watermark not before the time asked for."""
-    if asked.since is None or feed.source.get("kind") != "sql":
+def refuse(feed: Feed, asked: Backfill) -> None:
+    """Raise `BadQueryError` where nothing could come of it, with what to do instead."""
+    if feed.source.get("kind") == "sql" and feed.source.get("snapshot"):
+        raise BadQueryError(
+            f"{feed} is read whole each time and compared with what was published, so the next reading takes "
+            f"whatever was missed; there is nothing to read again."
+        )
+    if asked.span is not None and not DOMAINS[feed.domain].dated and not _tells_changes(feed):
+        of = f"{feed.force} {feed.domain}"
+        raise BadQueryError(
+            f"{feed} does not say when a row was made or changed, so a time names none of them. Name keys, "
+            f"or have the whole read again: alliance-hub connectors stop {of}, "
+            f"alliance-hub positions reset {of} --reason WHY, alliance-hub connectors resume {of}."
+        )
+
+
+def first_position(feed: Feed, asked: Backfill, live: Position) -> Position:
+    """Where the reading begins: a watermark at the time asked for, snapshots at the newest file."""
+    match feed.source.get("kind"):
+        case "sql" if asked.since is not None:
+            return _first_watermark(feed, asked.since)
+        case "files" if feed.source.get("mode") == "snapshot":
+            return set_back(feed, live, None)
+    return {}
+
+
+def _first_watermark(feed: Feed, since: dt.datetime) -> Position:
+    mark = _time_mark(feed)
+    if mark is None:
         return {}
+    local = since.astimezone(LONDON if mark.local else dt.UTC)
+    return {"watermark": local.replace(tzinfo=None, microsecond=0).isoformat(" ")}
+
+
+def _tells_changes(feed: Feed) -> bool:
+    """Whether rows come with their time of change."""
+    if feed.source.get("kind") == "sql":
+        return _time_mark(feed) is not None
+    return bool(feed.source.get("changed"))
+
+
+def _time_mark(feed: Feed) -> Watermark | None:
+    """The watermark of a table, where it is a time."""
     settings, columns = sql_settings(feed)
     mark = settings.watermark
     kinds = {column.name: column.kind for column in columns}
-    if mark is None or kinds.get(mark.column) == "long":
-        return {}
-    local = asked.since.astimezone(LONDON if mark.local else dt.UTC)
-    return {"watermark": local.replace(tzinfo=None, microsecond=0).isoformat(" ")}
+    return None if mark is None or kinds.get(mark.column) == "long" else mark
 
 
 def _envelope(feed: Feed, prefix: str, row: Row, nulls: Mapping[str, None]) -> dict[str, Any]:

@@ -123,6 +123,10 @@ class Changes:
         self._set_aside(found, refused, len(batch.rows))
         return found
 
+    def digest(self, row: Row) -> bytes:
+        """What a row says, as `Known.hash` has it of the newest published."""
+        return self._hash(row.values, row.absent, row.removed)
+
     def removals(self, limit: int, place: str) -> list[Change]:
         """Derive the deletions of live keys that the snapshot under way did not hold."""
         return [
@@ -134,7 +138,7 @@ class Changes:
         old = known.get(key)
         if row.removed and (old is None or (old.deleted and not row.values)):
             return None
-        digest = self._hash(row.values, row.absent, row.removed)
+        digest = self.digest(row)
         if old is not None and old.hash == digest:
             return None
         anew = batch.snapshot is not None and old is not None and old.deleted
@@ -145,7 +149,7 @@ class Changes:
         return Change(row, key, new)
 
     def _differs(self, row: Row, old: Known | None) -> bool:
-        return old is None or old.hash != self._hash(row.values, row.absent, row.removed)
+        return old is None or old.hash != self.digest(row)
 
     def _set_aside(self, found: Found, refused: Mapping[int, Dead], rows: int) -> None:
         """Keep what lies in the dead letters already out: a row read twice is set aside once."""

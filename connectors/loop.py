@@ -136,6 +136,8 @@ class Connector:
         now = self._now()
         for note in batch.notes:
             log.warning("source", feed=str(self._feed), note=note)
+        if not batch.keys_only:
+            self._backfill.met([row.key for row in batch.rows if row.key is not None], now)
         if self._again is not None and self._again.takes(batch):
             self._again.read(publisher, batch, self._window, now)
             if batch.more:
@@ -153,8 +155,6 @@ class Connector:
 
     def _compare(self, publisher: Publisher, batch: Batch, now: int) -> None:
         """Publish what of a batch is news, unless most of it is bad (invariant 7)."""
-        if not batch.keys_only:
-            self._backfill.met(row.key for row in batch.rows if row.key is not None)
         found = publisher.changes.of(batch)
         self._window.check(batch, found.bad)
         publisher.take(found, now)
@@ -171,6 +171,7 @@ class Connector:
             reached(1, "connect.fence:after")
         if self._publisher is None:
             self._publisher = self._load(self._producer)
+            self._backfill.take_over(self._publisher)
             if Again.is_due(self._publisher):
                 self._again = Again(self._publisher.position)
             self._tell_complete_to(self._publisher.positions.complete_to)

@@ -5,7 +5,7 @@ a person answered.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from connectors.source import Position
@@ -36,6 +36,15 @@ class Positions:
         """The source's own names."""
         return {name: value for name, value in self.kept.items() if not name.startswith("!")}
 
+    def position_of(self, under: str) -> Position:
+        """Another position, whose names begin with `under`."""
+        return {n.removeprefix(under): value for n, value in self.kept.items() if n.startswith(under)}
+
+    def taken_out(self, under: str) -> dict[str, Any]:
+        """The entries whose names begin with `under`, which are from now on kept by who takes them."""
+        names = [name for name in self.kept if name.startswith(under)]
+        return {name.removeprefix(under): self.kept.pop(name) for name in names}
+
     def key(self, name: str) -> bytes:
         return entry_key(self._feed, name)
 
@@ -45,7 +54,15 @@ class Positions:
     def change(self, position: Position, at: int) -> Iterator[Entry]:
         """Take in a position; gives the entries that differ. A name that is gone is forgotten."""
         lasting = {name: value for name, value in position.items() if not name.startswith("~")}
-        for name in [n for n in self.kept if n not in lasting and not n.startswith("!")]:
+        return self._change(self.position, lasting, at)
+
+    def change_of(self, under: str, position: Position, at: int) -> Iterator[Entry]:
+        """Take in another position, with the names that begin with `~`."""
+        lasting = {under + name: value for name, value in position.items()}
+        return self._change([under + name for name in self.position_of(under)], lasting, at)
+
+    def _change(self, before: Iterable[str], lasting: Position, at: int) -> Iterator[Entry]:
+        for name in [name for name in before if name not in lasting]:
             yield self.forget(name)
         for name, value in lasting.items():
             if name not in self.kept or self.kept[name] != value:
@@ -54,6 +71,10 @@ class Positions:
     def put(self, name: str, value: Any, at: int) -> Entry:
         self.kept[name] = value
         return self._entry(name, value, at)
+
+    def entry(self, name: str, value: Any, at: int) -> Entry:
+        """An entry that somebody else keeps; without a value it is forgotten on the bus."""
+        return (self.key(name), None) if value is None else self._entry(name, value, at)
 
     def forget(self, name: str) -> Entry:
         self.kept.pop(name, None)

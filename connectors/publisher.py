@@ -121,6 +121,15 @@ class Publisher:
             self._send_entry(self.positions.summary(at))
         self._commit(at)
 
+    def note(self, name: str, value: Any, at: int) -> None:
+        """Write an entry that somebody else keeps with the next commit; without a value it is forgotten."""
+        self._send_entry(self.positions.entry(name, value, at))
+
+    def note_position(self, under: str, position: Position, at: int) -> None:
+        """Write what changed of another position with the next commit, under names that begin so."""
+        for entry in self.positions.change_of(under, position, at):
+            self._send_entry(entry)
+
     def answer(self, name: str, value: bytes | None) -> None:
         """Write a wish of this feed anew with the next commit, in its new form as encoded."""
         self._send(Message(self._feed.control_topic, wish_key(self._feed, name), value, (), None))

@@ -37,7 +37,7 @@ class Removals:
     """Derives the deletions of whole snapshots, and is held where they are too many.
 
     `held` is told again and again, while it waits for a person, by what error it is held and how
-    many removals wait. `removed` is told the keys of each part.
+    many removals wait. `removed` is told the keys of each part, and at what time it is made.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Removals:
         bus: Bus,
         *,
         held: Callable[[HeldError, int], None],
-        removed: Callable[[Sequence[str]], None],
+        removed: Callable[[Sequence[str], int], None],
     ) -> None:
         self._feed = feed
         self._bus = bus
@@ -69,7 +69,7 @@ class Removals:
             publisher.part(at)
             published, dead = publisher.publish(chunk, (), at)
             publisher.count({"derived": len(chunk), "published": published, "dead_lettered": dead})
-            self._removed([change.key for change in chunk])
+            self._removed([change.key for change in chunk], at)
             reached(5, "connect.removals:after")
         publisher.state.end_snapshot()
         publisher.forget(HELD, ACCEPTED)

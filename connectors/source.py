@@ -15,8 +15,8 @@ Position = Mapping[str, Any]
 Each name is kept as a record of its own in `<force>.positions.v1`, so a long list (files
 done, say) belongs under many names rather than in one. A name that is gone is forgotten.
 
-Names that begin with `~` are handed back to the next `read` but never kept: they are
-progress that ends with the process. Progress within a snapshot must be such a name, since
+Names that begin with `~` are handed back to the next `read` but never kept by the live reading:
+they are progress that ends with the process. Progress within a snapshot must be such a name, since
 which keys a snapshot has held so far is not kept either: a restart reads it from its start.
 Names that begin with `!` belong to the loop.
 """

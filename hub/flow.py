@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from hub.backfill import Backfill
 from hub.bus.contract import Bus, Consumer
 from hub.control import BACKFILL, STATE, ConnectorState, Control, Wish, wish_key, wish_of
 from hub.errors import BadQueryError, HubError, TransientError
 from hub.forces import Feed
-from hub.positions import AGAIN, HELD, SUMMARY, newest_entries
+from hub.positions import AGAIN, BACKFILL_AT, BACKFILL_ROWS, HELD, SUMMARY, newest_entries
 from hub.positions import BACKFILL as PROGRESS
 from hub.positions import STATE as DOES
 from hub.schema.codec import Codec
@@ -30,6 +31,7 @@ _ACTS = {
     "stop": ConnectorState.STOPPED,
 }
 VERBS = (*_ACTS, "restart")
+_NOT_TOLD = f"/{BACKFILL_ROWS}".encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +71,16 @@ class Flow:
     """The connectors of these feeds. Safe to use from many threads; what it has read it keeps."""
 
     def __init__(
-        self, bus: Bus, codec: Codec, feeds: Iterable[Feed], *, clock: Callable[[], float] = time.time
+        self,
+        bus: Bus,
+        codec: Codec,
+        feeds: Iterable[Feed],
+        *,
+        refuse_backfill: Callable[[Feed, Backfill], None] = lambda _feed, _asked: None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
+        """`refuse_backfill` raises `BadQueryError` where a feed's kind of source has no use for one."""
+        self._refuse_backfill = refuse_backfill
         self._bus = bus
         self._codec = codec
         self._clock = clock
@@ -110,11 +120,15 @@ class Flow:
         value = {"state": state, "restarts": restarts + (verb == "restart")}
         self._control.ask(feed, STATE, value, by=by, reason=reason)
 
-    def backfill(self, feed: Feed, value: Mapping[str, Any], *, by: str, reason: str) -> None:
-        """Ask a connector to read something again; `BadQueryError` where one is under way."""
+    def backfill(self, feed: Feed, asked: Backfill, *, by: str, reason: str) -> None:
+        """Ask a connector to read something again.
+
+        `BadQueryError` where one is under way, or nothing could come of it.
+        """
+        self._refuse_backfill(feed, asked)
         if BACKFILL in self.status(feed).wishes:
             raise BadQueryError(f"{feed} has a backfill that is not done; wait for its end, or cancel it.")
-        self._control.ask(feed, BACKFILL, dict(value), by=by, reason=reason)
+        self._control.ask(feed, BACKFILL, asked.as_value(), by=by, reason=reason)
 
     def cancel(self, feed: Feed) -> None:
         """End the backfill of a connector where it is; what it has published stays."""
@@ -137,7 +151,8 @@ class Flow:
                 if time.monotonic() > until:
                     raise TransientError(f"positions and wishes could not be read in {_PATIENCE_SECONDS} s.")
                 for received in consumer.poll(timeout_seconds=0.2, max_records=5000):
-                    self._newest.setdefault(received.topic, {})[received.key] = received.value
+                    if _NOT_TOLD not in (received.key or b""):
+                        self._newest.setdefault(received.topic, {})[received.key] = received.value
         except HubError:
             self._let_go()
             raise
@@ -167,7 +182,7 @@ class Flow:
             counts=summary.get("counts", {}),
             position={name: value for name, value in values.items() if not name.startswith("!")},
             wishes=wishes,
-            progress=values.get(PROGRESS),
+            progress=_progress(values),
             held=values.get(HELD),
             again=AGAIN in values,
         )
@@ -187,3 +202,10 @@ class Flow:
             for key, value in self._newest.get(feed.control_topic, {}).items()
             if key is not None and value is not None and key.startswith(prefix)
         }
+
+
+def _progress(values: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """How far a backfill is, with the position of its own reading while it is under way."""
+    told = values.get(PROGRESS)
+    at = {n.removeprefix(BACKFILL_AT): value for n, value in values.items() if n.startswith(BACKFILL_AT)}
+    return None if told is None else {**told, "position": at}

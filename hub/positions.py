@@ -15,6 +15,12 @@ HELD = "!held"
 ACCEPTED = "!accepted"
 STATE = "!state"
 BACKFILL = "!backfill"
+BACKFILL_AT = "!backfill/at/"
+"""Begins the names of the position of a backfill's own reading."""
+
+BACKFILL_ROWS = "!backfill/rows/"
+"""Begins the names of what a backfill has yet to take: of use to its connector alone."""
+
 AGAIN = "!again"
 """The source is being read again from an earlier position, as `positions reset` left it."""
 

@@ -84,7 +84,7 @@ class Bench:
     def events(self, feed):
         """All events of a feed, oldest first within each record."""
         decode = self.codec.decoder(feed.topic)
-        return [decode(r.value) for r in self.bus.read_all(feed.topic)]
+        return [decode(r.value) for r in self.bus.read_all(feed.topic) if r.value is not None]
 
     def of(self, feed, key):
         return [event for event in self.events(feed) if event["key"] == key]

@@ -5,6 +5,7 @@ import threading
 
 import pytest
 
+from connectors.backfill_rows import refuse
 from connectors.keeper import Keeper
 from connectors.source import Batch
 from hub.control import Control
@@ -97,13 +98,13 @@ class Operator:
 
     def __init__(self, bench, feed):
         self._bench, self._feed = bench, feed
-        self._flow = Flow(bench.bus, bench.codec, [feed])
+        self._flow = Flow(bench.bus, bench.codec, [feed], refuse_backfill=refuse)
 
     def ask(self, verb):
         self._flow.ask(self._feed, verb, by="anna", reason="a test")
 
     def backfill(self, asked):
-        self._flow.backfill(self._feed, asked.as_value(), by="anna", reason="a test")
+        self._flow.backfill(self._feed, asked, by="anna", reason="a test")
 
     def cancel(self):
         self._flow.cancel(self._feed)

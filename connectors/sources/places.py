@@ -46,7 +46,7 @@ def set_back(feed: Feed, position: Position, to: str | None) -> Position:
 
 def _files(position: Position) -> list[str]:
     said = []
-    if current := position.get("current"):
+    if current := position.get("current", position.get("~current")):
         said.append(f"file {current['name']}, line {current['line']}")
     done = sum(name.startswith(_DONE) for name in position)
     if last := position.get("last"):

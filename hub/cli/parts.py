@@ -11,6 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from connectors.backfill_rows import refuse
 from connectors.keeper import Keeper
 from connectors.source import Source
 from connectors.sources import open_source
@@ -83,7 +84,7 @@ class Parts:
 
     @cached_property
     def flow(self) -> Flow:
-        flow = Flow(self.bus, self.codec, self.feeds())
+        flow = Flow(self.bus, self.codec, self.feeds(), refuse_backfill=refuse)
         self._open.callback(flow.close)
         return flow
 

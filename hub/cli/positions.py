@@ -100,7 +100,7 @@ def backfill(
             return
         asked = _asked(since, until, keys, keys_file, rate)
         audited(parts, principal, feed, "backfill", reason)
-        parts.flow.backfill(feed, asked.as_value(), by=principal.name, reason=reason)
+        parts.flow.backfill(feed, asked, by=principal.name, reason=reason)
         typer.echo(f"{feed}: backfill {asked.id} of {asked.in_words()} is asked for; see `positions show`")
     except BadQueryError as error:
         raise ConfigurationError(str(error)) from error
@@ -158,6 +158,8 @@ def _lines(status: Status) -> list[str]:
         said.append("  is being read again after a reset")
     if status.progress is not None:
         said.append(f"  {_backfill(status.progress)}")
+        if position := status.progress["position"]:
+            said.append(f"    it has come to {'; '.join(in_words(status.feed, position))}")
     return said
 
 

@@ -32,7 +32,8 @@ class Domain:
     `name` is the topic's word (`alliance.<name>.v1`), `noun` the id's, `path` the API's and the
     table's name. `noun_has_system` says whether record ids carry the system. `sort` is the
     instant records are listed by, newest first, and `latest` the column of the last instant
-    the same time can mean, where it can mean several. `stub_fields` are shown of a restricted
+    the same time can mean, where it can mean several. `dated` says that it is a time that the
+    source states of a record, not that of reading. `stub_fields` are shown of a restricted
     record.
     """
 
@@ -43,6 +44,7 @@ class Domain:
     noun_has_system: bool
     columns: tuple[Column, ...]
     sort: Callable[[Record], int]
+    dated: bool = True
     latest: str | None = None
     stub_fields: tuple[str, ...] = (
         "id", "force", "system", "source_key", "source_version", "mapping_version", "deleted", "restricted",

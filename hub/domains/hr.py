@@ -14,6 +14,7 @@ HR = Domain(
     title="Staff",
     noun_has_system=False,
     sort=lambda r: int(r["provenance"]["read_at"]),
+    dated=False,
     columns=(
         Column("kind", "text", lambda r: r["kind"]["common"], "Alliance worker type."),
         Column("rank", "text", lambda r: r["rank"]["common"], "Alliance rank."),

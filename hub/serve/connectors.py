@@ -143,7 +143,7 @@ class _Connectors:
             return Response(status_code=202)
         asked = _read(body)
         by, reason = self._audited(request, feed, "backfill")
-        self._done(lambda: self._flow.backfill(feed, asked.as_value(), by=by, reason=reason))
+        self._done(lambda: self._flow.backfill(feed, asked, by=by, reason=reason))
         return JSONResponse({"id": asked.id}, 202)
 
     def _operated(self, request: Request) -> Feed:

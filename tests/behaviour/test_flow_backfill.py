@@ -138,11 +138,18 @@ def test_a_table_is_read_from_the_time_asked_for_and_its_rows_taken_as_they_are(
     assert not bench.of(feed, key(3))
 
 
-@pytest.mark.parametrize("current", [True, False], ids=["rows of a query", "rows of a log"])
-def test_a_backfill_outlives_its_process_and_publishes_nothing_twice(bench, feed, operator, current):
+@pytest.mark.parametrize(
+    ("current", "snapshot"),
+    [(True, None), (False, None), (False, "today's")],
+    ids=["rows of a query", "rows of a log", "rows of a snapshot"],
+)
+def test_a_backfill_outlives_its_process_and_publishes_nothing_twice(
+    bench, feed, operator, current, snapshot
+):
     legacy = missed(bench, feed, *(row(number) for number in range(40)))
     legacy.most = 1
     legacy.batch = {"current": current}
+    legacy.snapshot = snapshot
     legacy.second_stalls_at = 6
     operator.backfill(keys(*range(40)))
     with Kept(bench, feed, legacy):
@@ -152,8 +159,7 @@ def test_a_backfill_outlives_its_process_and_publishes_nothing_twice(bench, feed
         wait_until(lambda: over(operator), lambda: str(operator.status))
     assert [event["source_version"] for event in bench.events(feed)] == [1] * 40
     assert operator.status.progress["published"] == 40
-    if current:
-        assert operator.status.progress["read"] == 40, "it went on where it was"
+    assert operator.status.progress["read"] == 40, "it went on where it was"
     assert balanced(bench.counts(feed))
 
 
