@@ -4,7 +4,7 @@ Who asks is told by the bearer token, and why by the header `Justification`.
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -22,7 +22,7 @@ from hub.errors import BadQueryError, ConflictError, NotAllowedError, NotFoundEr
 from hub.serve.ask import read_limit
 from hub.serve.caller import refuse_other_sites
 from hub.serve.desk import Desk
-from hub.serve.letters_asked import PARAMETERS, Discard, Edit, Replay, Which
+from hub.serve.letters_asked import EXPORTED, LISTED, Discard, Edit, Replay, Which
 from hub.serve.problem import Problem
 
 _LONGEST_BODY = 16 * 1024 * 1024
@@ -70,7 +70,7 @@ class _DeadLetters:
         recipient = request.query_params.get("recipient", "")
         letters = _told(
             lambda: self._office.reading.export(
-                who, _search(request), unmasked=_unmasked(request), why=why, recipient=recipient
+                who, _search(request, EXPORTED), unmasked=_unmasked(request), why=why, recipient=recipient
             )
         )
         return StreamingResponse(_lines(letters), media_type="application/x-ndjson")
@@ -110,7 +110,7 @@ class _DeadLetters:
     def _page(self, request: Request, who: Principal, why: str) -> dict[str, Any]:
         query = request.query_params
         page = self._office.reading.page(
-            who, _search(request), limit=read_limit(query), cursor=query.get("cursor", ""), why=why
+            who, _search(request, LISTED), limit=read_limit(query), cursor=query.get("cursor", ""), why=why
         )
         return {"letters": page.letters, "next": page.next}
 
@@ -167,11 +167,11 @@ def _unmasked(request: Request) -> bool:
     return request.query_params.get("unmasked", "false").lower() == "true"
 
 
-def _search(request: Request) -> Search:
+def _search(request: Request, known: Sequence[str]) -> Search:
     query = request.query_params
     for name in query:
-        if name not in PARAMETERS:
-            raise BadQueryError(f"'{name}' is no parameter here; known are: {', '.join(PARAMETERS)}.")
+        if name not in known:
+            raise BadQueryError(f"'{name}' is no parameter here; known are: {', '.join(known)}.")
     return Search(
         forces=tuple(query.getlist("force")),
         domains=tuple(query.getlist("domain")),

@@ -20,6 +20,8 @@ PARAMETERS = {
     "unmasked": "true: with personal fields, for those who may see them.",
     "recipient": "To whom an export is disclosed.",
 }
+LISTED = tuple(name for name in PARAMETERS if name not in {"unmasked", "recipient"})
+EXPORTED = tuple(name for name in PARAMETERS if name not in {"limit", "cursor"})
 
 
 class _Asked(BaseModel):

@@ -1,10 +1,11 @@
 """The routes of dead letters, described in OpenAPI."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel
 
-from hub.serve.letters_asked import PARAMETERS, Discard, Edit, Replay
+from hub.serve.letters_asked import EXPORTED, LISTED, PARAMETERS, Discard, Edit, Replay
 
 _PROBLEM = {
     "description": "What was wrong, and the remedy (RFC 9457).",
@@ -47,8 +48,6 @@ _FORMS: dict[str, dict[str, Any]] = {
     "limit": {"type": "integer", "minimum": 1, "maximum": 500},
     "unmasked": {"type": "boolean"},
 }
-_LISTED = [name for name in PARAMETERS if name not in {"unmasked", "recipient"}]
-_EXPORTED = [name for name in PARAMETERS if name not in {"limit", "cursor"}]
 
 
 def dead_letter_paths() -> dict[str, Any]:
@@ -58,11 +57,11 @@ def dead_letter_paths() -> dict[str, Any]:
     replay = _act("Replay letters, in order and never over a newer version", _FOUND, Replay)
     replay["responses"]["202"] = _json("Begun; its id leads to its progress.", _JOB)
     return {
-        "/dead-letters": {"get": _get("Dead letters, newest first", _PAGE) | {"parameters": _query(_LISTED)}},
+        "/dead-letters": {"get": _get("Dead letters, newest first", _PAGE) | {"parameters": _query(LISTED)}},
         "/dead-letters/export": {
             "get": {
                 "summary": "Whole letters as JSON lines, oldest first",
-                "parameters": _query(_EXPORTED),
+                "parameters": _query(EXPORTED),
                 "responses": {
                     "200": {"description": "As asked.", "content": {"application/x-ndjson": {}}},
                     **_errors("400", "401", "403"),
@@ -83,7 +82,7 @@ def dead_letter_paths() -> dict[str, Any]:
         },
         one: {
             "get": _get("A letter: the original beside what could be decoded", _LETTER)
-            | {"parameters": [_path("topic"), _path("key"), *_query(["unmasked"])]}
+            | {"parameters": [_path("topic"), _path("key"), *_query(("unmasked",))]}
         },
         f"{one}/edit": {"put": _of_one("Keep an edited record, to be approved and replayed", Edit)},
         f"{one}/approve": {"post": _of_one("Approve what another person edited", None)},
@@ -121,7 +120,7 @@ def _path(name: str) -> dict[str, Any]:
     return {"name": name, "in": "path", "required": True, "schema": _TEXT}
 
 
-def _query(names: list[str]) -> list[dict[str, Any]]:
+def _query(names: Sequence[str]) -> list[dict[str, Any]]:
     return [
         {"name": name, "in": "query", "description": PARAMETERS[name], "schema": _FORMS.get(name, _TEXT)}
         for name in names

@@ -129,6 +129,8 @@ def test_letters_are_listed_newest_first_filtered_and_page_by_page(server):
     assert ask(server, "GET", "/dead-letters", "operator", error="mapping").json()["letters"]
     assert not ask(server, "GET", "/dead-letters", "operator", force="rutland").json()["letters"]
     assert ask(server, "GET", "/dead-letters", "operator", state="gone").status_code == 400
+    assert ask(server, "GET", "/dead-letters", "operator", unmasked="true").status_code == 400
+    assert ask(server, "GET", "/dead-letters/export", "operator", limit="1").status_code == 400
 
 
 def test_edit_approve_and_replay_take_two_people(server):

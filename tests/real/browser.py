@@ -3,9 +3,12 @@
 import shutil
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 from tests.needs import missing
+from tests.waiting import PATIENCE_SECONDS
+
+expect.set_options(timeout=PATIENCE_SECONDS * 1000)
 
 FLAGS = [
     "--no-sandbox",  # CI runs as root
@@ -34,6 +37,7 @@ def page(browser):
     """A new page that fails its test where the console told of an error."""
     context = browser.new_context(locale="en-GB", viewport={"width": 1280, "height": 900})
     opened = context.new_page()
+    opened.set_default_timeout(PATIENCE_SECONDS * 1000)
     errors = []
     opened.on("pageerror", lambda error: errors.append(str(error)))
     yield opened

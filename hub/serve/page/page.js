@@ -2,6 +2,7 @@
 
 const MOST = 100;
 const RETRY_MS = 2000;
+const LOST = "Connection lost; what is shown may be out of date. Trying again…";
 const incidents = new Map();
 const shown = { after: null };
 const $ = (id) => document.getElementById(id);
@@ -17,36 +18,45 @@ function element(name, text, attributes = {}) {
   return made;
 }
 
-function ask(path) {
+// What the server says no to, with its reason; whatever else fails is a lost connection.
+class Refused extends Error {}
+
+async function ask(path) {
   const token = sessionStorage.getItem("token");
-  return fetch(path, { headers: token ? { Authorization: `Bearer ${token}` } : {} });
+  const answer = await fetch(path, { headers: token ? { Authorization: `Bearer ${token}` } : {} });
+  if (answer.ok) return answer;
+  if (answer.status === 401) signIn();
+  const { detail } = await answer.json();
+  throw answer.status < 500 ? new Refused(detail) : new Error(detail);
 }
 
 async function get(path) {
-  const answer = await ask(path);
-  if (answer.status === 401) signIn();
-  if (!answer.ok) throw new Error((await answer.json()).detail);
-  return answer.json();
+  return (await ask(path)).json();
 }
 
+let signedIn = Promise.resolve();
+
 function signIn() {
+  if (!$("sign-in").hidden) return;
   $("sign-in").hidden = false;
   if (sessionStorage.getItem("token")) $("sign-in-error").textContent = "That token is not valid.";
   $("token").focus();
+  signedIn = new Promise((resolve) => { $("sign-in").addEventListener("submit", resolve, { once: true }); });
 }
 
 $("sign-in").addEventListener("submit", (event) => {
   event.preventDefault();
   sessionStorage.setItem("token", $("token").value);
   $("token").value = "";
+  $("sign-in-error").textContent = "";
   $("sign-in").hidden = true;
 });
 
-// How long ago, in words that stay true until the next redraw.
+// How long ago, in words that stay true until the next redraw; a line does not break within them.
 function ago(seconds) {
-  if (seconds < 90) return `${Math.max(0, Math.round(seconds))} s ago`;
-  if (seconds < 5400) return `${Math.round(seconds / 60)} min ago`;
-  return `${Math.round(seconds / 3600)} h ago`;
+  if (seconds < 90) return `${Math.max(0, Math.round(seconds))}\u00a0s\u00a0ago`;
+  if (seconds < 5400) return `${Math.round(seconds / 60)}\u00a0min\u00a0ago`;
+  return `${Math.round(seconds / 3600)}\u00a0h\u00a0ago`;
 }
 
 let freshness = null;
@@ -89,7 +99,7 @@ function addOptions(select, value, label) {
 }
 
 function coded(value) {
-  const cell = element("td");
+  const cell = element("td", null, { class: "coded" });
   if (!value) return cell;
   cell.append(element("span", value.common === "UNKNOWN" && !value.local ? "—" : words(value.common), { class: "tag", "data-value": value.common }));
   if (value.local) cell.append(" ", element("span", value.local, { class: "local" }));
@@ -177,9 +187,9 @@ async function showOne(id) {
   const { record, history } = await get(`incidents/${encodeURIComponent(id)}`);
   $("one-title").textContent = record.reference ?? record.id;
   const source = record.provenance ?? {};
-  const facts = { Force: title(record.force), System: record.system, "Source key": record.source_key, "Read from": source.source_position, "Read at": source.read_at, Event: source.raw_topic && `${source.raw_topic}, partition ${source.raw_partition}, offset ${source.raw_offset}`, Version: `${record.source_version}, mapping ${record.mapping_version}` };
+  const facts = { Force: title(record.force), System: record.system, "Source key": record.source_key, "Read from": source.source_position, "Read at": source.read_at && clock.format(new Date(source.read_at)), Event: source.raw_topic && `${source.raw_topic}, partition ${source.raw_partition}, offset ${source.raw_offset}`, Version: `${record.source_version}, mapping ${record.mapping_version}` };
   $("one-source").replaceChildren(...Object.entries(facts).flatMap(([name, value]) => [element("dt", name), element("dd", value ?? "not stated")]));
-  $("one-history").replaceChildren(...history.map((entry) => element("li", `version ${entry.source_version}: ${words(entry.record.status?.common)} ${entry.record.deleted ? "(deleted)" : ""}, visible ${clock.format(new Date(entry.applied_at))}`)));
+  $("one-history").replaceChildren(...history.map((entry) => element("li", `version ${entry.source_version}: ${entry.record.deleted ? "deleted" : words(entry.record.status?.common ?? "restricted")}, visible ${clock.format(new Date(entry.applied_at))}`)));
   $("one-record").textContent = JSON.stringify(record, null, 2);
   $("one").showModal();
 }
@@ -200,8 +210,6 @@ function dispatch(block) {
 
 async function follow() {
   const answer = await ask(`changes?after=${shown.after}`);
-  if (answer.status === 401) signIn();
-  if (!answer.ok) throw new Error("the stream was refused");
   say("live", "Live");
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
   for (let text = ""; ;) {
@@ -234,13 +242,21 @@ for (const select of [filters.force, filters.status, filters.grade]) select.addE
 
 for (;;) {
   const began = performance.now();
+  let lost = LOST;
   try {
     if (shown.after === null) await load();
     await follow();
     if (performance.now() - began > RETRY_MS) continue; // in order: a connection's longest life was over
   } catch (error) {
+    if (!$("sign-in").hidden) {
+      say("lost", "Not signed in");
+      await signedIn;
+      say("connecting", "Connecting…");
+      continue;
+    }
     console.warn(error);
+    if (error instanceof Refused) lost = error.message;
   }
-  say("lost", "Connection lost; what is shown may be out of date. Trying again…");
+  say("lost", lost);
   await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
 }
