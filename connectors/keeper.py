@@ -18,11 +18,11 @@ import structlog
 from connectors.loop import Connector, transactional_id
 from connectors.orders import LOOK_SECONDS, Orders
 from connectors.source import Source
-from connectors.states import States, Tell, in_words
+from connectors.states import States, Tell
 from hub import logs
 from hub.bus.contract import Bus
 from hub.control import ConnectorState
-from hub.errors import FencedError, HubError, TransientError
+from hub.errors import FencedError, HubError, TransientError, in_words
 from hub.forces import Feed
 from hub.metrics import Metrics
 from hub.retry import until_stopped

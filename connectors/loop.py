@@ -15,11 +15,11 @@ from connectors.removals import Removals
 from connectors.replays import Replays
 from connectors.source import Batch, Source
 from connectors.sources.stated import columns
-from connectors.states import States, in_words
+from connectors.states import States
 from connectors.window import Window
 from hub.bus.contract import Bus, Producer
 from hub.control import ConnectorState
-from hub.errors import BadRecordError, FatalError, FencedError, HubError, TransientError
+from hub.errors import BadRecordError, FatalError, FencedError, HubError, TransientError, in_words
 from hub.forces import Feed
 from hub.kill_points import reached
 from hub.metrics import Metrics

@@ -9,24 +9,16 @@ from collections.abc import Callable
 from connectors.positions import encode_entry
 from hub.bus.contract import Producer
 from hub.control import ConnectorState
-from hub.errors import HubError
 from hub.forces import Feed
 from hub.metrics import Metrics
 from hub.positions import STATE, entry_key
 from hub.schema.codec import Codec
 
-HEARTBEAT_SECONDS = 10
+HEARTBEAT_SECONDS = 5
 """How often a state that stays is written again: an old one tells of a process that has gone."""
 
 Tell = Callable[[ConnectorState, str], None]
 """Takes a new state, and the error that a person should see."""
-
-
-def in_words(error: Exception) -> str:
-    """What a person should know of an error."""
-    if isinstance(error, HubError):
-        return str(error)
-    return f"a defect of the hub ({type(error).__name__}); please report it"
 
 
 def _nobody(state: ConnectorState, error: str) -> None:

@@ -4,6 +4,7 @@
     ├── ConfigurationError   stop and tell: a person must change something      exit 2
     ├── EnvironmentMissingError  stop and tell: a program or right is missing   exit 3
     ├── TransientError       try again: exponential, jittered, capped, counted
+    │   └── StoreAwayError       it is the store that does not answer
     ├── BadRecordError       dead letter, and go on with the next record
     │   └── HeldBehindError      nothing is wrong with it: an earlier one of its key waits (strict order)
     ├── BadQueryError        answer who asked: the question is not well put
@@ -24,6 +25,13 @@ class HubError(Exception):
     """Root of all errors that the hub raises on purpose."""
 
     exit_code = 1
+
+
+def in_words(error: Exception) -> str:
+    """What a person should know of an error."""
+    if isinstance(error, HubError):
+        return str(error)
+    return f"a defect of the hub ({type(error).__name__}); please report it"
 
 
 class ConfigurationError(HubError):
@@ -47,6 +55,10 @@ class TransientError(HubError):
     def __init__(self, message: str, *, retry_after_seconds: float | None = None) -> None:
         super().__init__(message)
         self.retry_after_seconds = retry_after_seconds
+
+
+class StoreAwayError(TransientError):
+    """The store does not answer, or can take nothing in for now."""
 
 
 class BadRecordError(HubError):

@@ -21,7 +21,7 @@ UNASSIGNED = "UNASSIGNED"
 """Kafka Connect's word for a connector that no process runs."""
 
 GONE_AFTER_SECONDS = 90
-"""A connector that has said nothing for so long is run by no process: they write every ten seconds."""
+"""A connector that has said nothing for so long is run by no process: they write every five seconds."""
 
 _WORSE = ("RUNNING", "PAUSED", "STOPPED", UNASSIGNED, "FAILED")
 _PATIENCE_SECONDS = 30
@@ -36,7 +36,10 @@ _NOT_TOLD = f"/{BACKFILL_ROWS}".encode()
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """One connector: what it does beside what was asked of it. Times are in microseconds UTC."""
+    """One connector: what it does beside what was asked of it. Times are in microseconds UTC.
+
+    `heard_at` is when its process last wrote anything.
+    """
 
     feed: Feed
     state: str
@@ -51,6 +54,7 @@ class Status:
     progress: Mapping[str, Any] | None = None
     held: Mapping[str, int] | None = None
     again: bool = False
+    heard_at: int | None = None
 
     @property
     def name(self) -> str:
@@ -185,6 +189,7 @@ class Flow:
             progress=_progress(values),
             held=values.get(HELD),
             again=AGAIN in values,
+            heard_at=max(does.get("at", 0), summary.get("at", 0)) or None,
         )
 
     def _state(self, does: Mapping[str, Any]) -> str:

@@ -4,7 +4,6 @@ Nothing is asked of the processes themselves and nothing is changed; what does n
 among the errors, and the rest is told all the same.
 """
 
-import json
 import threading
 import time
 from collections import Counter
@@ -18,6 +17,7 @@ from hub.domains import DOMAINS
 from hub.errors import HubError
 from hub.flow import Flow, Status
 from hub.forces import Feed
+from hub.last_error import LastError, read_beside_offset
 
 if TYPE_CHECKING:
     from hub.view.store import Store
@@ -27,11 +27,15 @@ _TOLD = ("normalised", "dead_lettered", "erased")
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """The normalisers or the views: who runs, what waits before them by topic, what they have done."""
+    """The normalisers or the views: who runs, what waits before them by topic, what they have done.
+
+    `errors` are what they last said of partitions where they have not gone on since.
+    """
 
     members: Sequence[str]
     waiting: Mapping[str, int]
     done: int
+    errors: Sequence[LastError] = ()
 
     @property
     def lag(self) -> int:
@@ -97,7 +101,8 @@ class Observer:
         kept = bus.group_offsets(NORMALISER_GROUP, topics)
         passed = {partition: offset.offset for partition, offset in kept.items()}
         waiting = _waiting(topics, bus.end_offsets(topics), passed)
-        return Stage(bus.group_members(NORMALISER_GROUP), waiting, sum(map(_done, kept.values())))
+        done = sum(map(_done, kept.values()))
+        return Stage(bus.group_members(NORMALISER_GROUP), waiting, done, _errors(kept.values()))
 
     def _views(self) -> Stage:
         from sqlalchemy import func, select
@@ -111,7 +116,9 @@ class Observer:
             done = int(connection.execute(received).scalar() or 0)
         bus, topics = self._open_bus(), [domain.topic for domain in DOMAINS.values()]
         passed = {TopicPartition(row.topic, row.partition): row.next_offset for row in kept}
-        return Stage(bus.group_members(GROUP), _waiting(topics, bus.end_offsets(topics), passed), done)
+        waiting = _waiting(topics, bus.end_offsets(topics), passed)
+        errors = _errors(bus.group_offsets(GROUP, topics).values())
+        return Stage(bus.group_members(GROUP), waiting, done, errors)
 
     def _visible_to(self) -> dict[tuple[str, str], int]:
         return {(fresh.force, fresh.domain): fresh.complete_to for fresh in self._open_store().fresh()}
@@ -172,5 +179,11 @@ def _waiting(
 
 def _done(kept: Offset) -> int:
     """How many records the normalisers took in, as they keep it beside their offsets."""
-    counts = json.loads(kept.metadata) if kept.metadata else {}
-    return sum(int(counts.get(name, 0)) for name in _TOLD)
+    counts, _ = read_beside_offset(kept.metadata)
+    return sum(counts.get(name, 0) for name in _TOLD)
+
+
+def _errors(kept: Iterable[Offset]) -> list[LastError]:
+    """Each error once, the oldest first; a process says the same of all its partitions."""
+    found = {error for offset in kept if (error := read_beside_offset(offset.metadata)[1]) is not None}
+    return sorted(found, key=lambda error: error.at)

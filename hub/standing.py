@@ -15,13 +15,24 @@ HELD = "HELD"
 """A removal waits until a person accepts it."""
 
 
+UNHEARD = "UNHEARD"
+"""A connector is said to run, but nothing was heard of it for a while."""
+
+UNHEARD_AFTER_SECONDS = 15
+"""Three beats: a connector that runs writes every five seconds, and while it reads every second."""
+
+TRYING_UNHEARD_AFTER_SECONDS = 45
+"""One that tries again after an error may pause for half a minute before it can write."""
+
+
 @dataclass(frozen=True, slots=True)
 class Standing:
     """How one part is. Times are in microseconds UTC; None is for what is not known or does not apply.
 
     `read_to` is the source time up to which a connector has published every change, `visible_to`
     that up to which the view shows it. `waiting` are records before the normalisers (of a
-    connector: its own) or the views. `configured` is whether these settings say where its source is.
+    connector: its own) or the views. `since` is when it came to be so, or last was heard of where it
+    is unheard. `configured` is whether these settings say where its source is.
     """
 
     name: str
@@ -32,6 +43,7 @@ class Standing:
     rate: float | None = None
     waiting: int | None = None
     error: str = ""
+    since: int | None = None
     stale: bool = False
     configured: bool = True
     status: Status | None = None
@@ -56,7 +68,7 @@ def troubles(standing: Standing) -> list[str]:
     that never ran and has no source here.
     """
     found = []
-    if standing.state in {ConnectorState.FAILED, HELD, UNKNOWN}:
+    if standing.state in {ConnectorState.FAILED, HELD, UNHEARD, UNKNOWN}:
         found.append(standing.state)
     elif standing.state == UNASSIGNED and standing.configured:
         found.append("nobody runs it")
@@ -73,26 +85,36 @@ def _connector(
     feed = (status.feed.force, status.feed.domain)
     visible_to = look.visible_to.get(feed)
     age = None if visible_to is None else abs(look.at - visible_to) / 1_000_000
+    state = HELD if status.held is not None else UNHEARD if _is_unheard(status, look.at) else status.state
     return Standing(
         status.name,
-        HELD if status.held is not None else status.state,
+        state,
         [status.worker] if status.worker else [],
         status.complete_to,
         visible_to,
         rate.connectors.get(status.name),
         None if look.normalisers is None else look.normalisers.waiting.get(status.feed.topic, 0),
         status.error,
+        status.heard_at if state == UNHEARD else status.since,
         stale="freshness" not in look.errors and (age is None or age > stale_after),
         configured=feed in located or status.since is not None,
         status=status,
     )
 
 
+def _is_unheard(status: Status, at: int) -> bool:
+    patience = TRYING_UNHEARD_AFTER_SECONDS if status.error else UNHEARD_AFTER_SECONDS
+    lives = status.state in {ConnectorState.RUNNING, ConnectorState.PAUSED}
+    return lives and status.heard_at is not None and at - status.heard_at > patience * 1_000_000
+
+
 def _stage(name: str, stage: Stage | None, rate: float | None, errors: Mapping[str, str]) -> Standing:
     if stage is None:
         return Standing(name, UNKNOWN, error=errors.get(name, ""))
     state = ConnectorState.RUNNING if stage.members else UNASSIGNED
-    return Standing(name, state, stage.members, rate=rate, waiting=stage.lag)
+    error = " ".join(each.said for each in stage.errors)
+    since = min((each.at for each in stage.errors), default=None)
+    return Standing(name, state, stage.members, rate=rate, waiting=stage.lag, error=error, since=since)
 
 
 def _rests(standing: Standing) -> bool:
@@ -100,7 +122,7 @@ def _rests(standing: Standing) -> bool:
     return standing.status is not None and standing.state in {ConnectorState.PAUSED, ConnectorState.STOPPED}
 
 
-_ORDER = (UNKNOWN, ConnectorState.FAILED, HELD, UNASSIGNED)
+_ORDER = (UNKNOWN, ConnectorState.FAILED, HELD, UNASSIGNED, UNHEARD)
 
 
 def _badness(standing: Standing) -> tuple[bool, int, bool, str]:

@@ -94,8 +94,11 @@ def check(folder: Path, pieces: list[Piece]) -> None:
         raise FatalError(f"The backup in {folder} is damaged: {', '.join(wrong)}. Use another one.")
 
 
-def refuse_offsets_beyond(offsets: dict[str, int], ends: dict[str, int], what: str) -> None:
-    """Invariant 2: what the store says was read must be there."""
+def refuse_offsets_beyond(offsets: dict[str, int], ends: dict[str, int], what: str, remedy: str) -> None:
+    """Invariant 2: what the store says was read must be there. A topic without an end is missing."""
     beyond = [name for name, offset in offsets.items() if offset > ends.get(name, 0)]
     if beyond:
-        raise FatalError(f"{what}: the store was read up to beyond the end of {', '.join(sorted(beyond))}.")
+        places = ", ".join(
+            f"{name} ({offsets[name]}, ends at {ends.get(name, 0)})" for name in sorted(beyond)
+        )
+        raise FatalError(f"{what}: it was read up to beyond the end of {places}. {remedy}")

@@ -88,10 +88,14 @@ def _refuse_present(
 
 
 def _refuse_another_kafka(manifest: Manifest, bus_url: str) -> None:
+    """Its topics may be gone, or made anew: then the store of the backup would skip what comes there."""
     with closing(open_bus(bus_url)) as bus:
-        ends = {f"{p.topic}-{p.partition}": end for p, end in bus.end_offsets(_TOPICS).items()}
+        there = bus.describe_topics()
+        found = bus.end_offsets([topic for topic in _TOPICS if topic in there])
     refuse_offsets_beyond(
         manifest.store.offsets,
-        ends,
-        f"{bus_url.partition('?')[0]} is not the backup's Kafka; take an empty store",
+        {f"{p.topic}-{p.partition}": end for p, end in found.items()},
+        f"The backup's store is not of {bus_url.partition('?')[0]}, or topics there were lost",
+        "Name the backup's own Kafka; or restore nothing and start the hub on an empty store, which the "
+        "connectors and the view fill.",
     )

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from importlib.metadata import version
@@ -36,20 +37,34 @@ def take(to: Path, *, bus_url: str, store_url: str, store_secret: str | None = N
     except OSError as error:
         raise EnvironmentMissingError(
             f"{growing} cannot be made ({os.strerror(error.errno or 0)}); where it is left of a backup "
-            "that was broken off, delete it."
+            "that was killed, delete it."
         ) from error
+    try:
+        manifest = _fill(growing, bus_url, store_url, store_secret)
+    except BaseException:
+        shutil.rmtree(growing, ignore_errors=True)  # else the next one could not be made
+        raise
+    growing.rename(to)
+    sync_way(to)
+    return manifest
+
+
+def _fill(growing: Path, bus_url: str, store_url: str, store_secret: str | None) -> Manifest:
     manifest = Manifest(
         made_at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         hub=version("alliance-hub"),
         store=_store(store_url, store_secret, growing),  # first; see `hub.backup`
         bus=_bus(bus_url, growing),
     )
-    refuse_offsets_beyond(manifest.store.offsets, manifest.bus.ends, f"{store_url} is not of this bus")
+    refuse_offsets_beyond(
+        manifest.store.offsets,
+        manifest.bus.ends,
+        f"The store is not of {manifest.bus.url}",
+        "Name the store's own bus.",
+    )
     (growing / NAME).write_text(manifest.model_dump_json(indent=1) + "\n", "utf-8")
     fingerprint(growing / NAME)
     sync_way(growing / NAME)
-    growing.rename(to)
-    sync_way(to)
     return manifest
 
 

@@ -36,10 +36,11 @@ def status(
         float, typer.Option(min=0, max=60, help="Seconds over which rates are taken, and between looks.")
     ] = 2,
 ) -> None:
-    """Show what every connector, the normalisers and the view do: state, position, freshness, rate, lag.
+    """Show every connector, the normalisers and the view: state, position, freshness, rate, lag, last error.
 
     Reads the bus and the store, whichever processes run, and changes nothing. Exits with 1 where
-    something needs a person: it failed, is held, is run by nobody, is stale or does not answer.
+    something needs a person: it failed, is held, unheard, run by nobody, stale or in trouble, or does
+    not answer.
     """
     parts = Parts(settings)
     with closing(parts):

@@ -13,7 +13,7 @@ from hub.control import ConnectorState
 from hub.errors import HubError
 from hub.events import iso_micros
 from hub.overview import Overview
-from hub.standing import Standing, troubles, worst_words
+from hub.standing import UNHEARD, Standing, troubles, worst_words
 
 _STYLES = {"stale": "yellow", "in trouble": "yellow"}
 _STEPS = ((86_400, "d"), (3_600, "h"), (60, "min"))
@@ -50,7 +50,8 @@ def _connector(at: int, standing: Standing) -> dict[str, Any]:
         "name": standing.name,
         "state": standing.state,
         "asked": status.asked,
-        "since": _time(status.since),
+        "since": _time(standing.since),
+        "heard_at": _time(status.heard_at),
         "worker": status.worker,
         "configured": standing.configured,
         "position": status.position,
@@ -74,6 +75,7 @@ def _stage(standing: Standing) -> dict[str, Any]:
         "rate": standing.rate,
         "lag": standing.waiting,
         "error": standing.error,
+        "error_at": _time(standing.since),
         "troubles": troubles(standing),
     }
 
@@ -111,10 +113,12 @@ def _said(standing: Standing) -> list[str]:
     said = []
     if standing.status is not None and standing.status.held is not None:
         said.append("a removal waits until a person accepts it; see `alliance-hub removals show`.")
+    if standing.state == UNHEARD:
+        said.append("nothing was heard of it since; see whether its process runs, and what its log says.")
     if standing.error:
         said.append(standing.error)
-    since = None if standing.status is None else standing.status.since
-    when = f" since {iso_micros(since)[:19]}Z" if since and said else ""
+    word = "at" if standing.status is None else "since"
+    when = f" {word} {iso_micros(standing.since)[:19]}Z" if standing.since and said else ""
     return [f"{standing.name}: {standing.state}{when}: {line}" for line in said]
 
 

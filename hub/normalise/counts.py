@@ -3,11 +3,10 @@
 Kept in the same commit as the offset, so it counts each record once (invariant 5).
 """
 
-import json
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import asdict, dataclass, fields, replace
 
 from hub.bus.contract import Offset
+from hub.last_error import LastError, beside_offset, read_beside_offset
 from hub.normalise.lane import Outcome
 
 
@@ -26,7 +25,10 @@ class Counts:
 
     @property
     def text(self) -> str:
-        return json.dumps({name: value for name, value in asdict(self).items() if value})
+        return self.text_with(None)
+
+    def text_with(self, error: LastError | None) -> str:
+        return beside_offset({name: value for name, value in asdict(self).items() if value}, error)
 
     def after(self, outcome: Outcome) -> "Counts":
         return Counts(
@@ -42,9 +44,13 @@ class Counts:
         return replace(self, normalised=self.normalised + 1, dead_lettered=self.dead_lettered - 1)
 
 
+def has_error(kept: Offset) -> bool:
+    """Whether an error was kept with it."""
+    _, error = read_beside_offset(kept.metadata)
+    return error is not None
+
+
 def read_counts(kept: Offset | None) -> Counts:
     """Read what was kept; zeros where nothing was."""
-    if kept is None or not kept.metadata:
-        return Counts()
-    values: dict[str, Any] = json.loads(kept.metadata)
-    return Counts(**values)
+    values, _ = read_beside_offset(kept.metadata if kept else "")
+    return Counts(**{field.name: values.get(field.name, 0) for field in fields(Counts)})

@@ -3,7 +3,8 @@
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from itertools import groupby
 from operator import attrgetter
 
@@ -11,12 +12,13 @@ import structlog
 
 from hub.bus.contract import Bus, Consumer, Offset, Producer, Received, TopicPartition
 from hub.dead_letters.holds import Holds, is_strict
-from hub.errors import ConfigurationError, HubError, SourceChangedError, TransientError
+from hub.errors import ConfigurationError, HubError, SourceChangedError, TransientError, in_words
 from hub.forces import Force
 from hub.kill_points import reached
+from hub.last_error import LastError
 from hub.metrics import Metrics
 from hub.normalise.boundary import Boundary
-from hub.normalise.counts import Counts, read_counts
+from hub.normalise.counts import Counts, has_error, read_counts
 from hub.normalise.lane import STAGE, Lane, Outcome
 from hub.normalise.mapping import compile_mappings
 from hub.normalise.release import Release
@@ -34,6 +36,7 @@ _TICK_SECONDS = 1.0
 _LONGEST_PAUSE_SECONDS = 5
 
 _where = attrgetter("topic", "partition")
+_NOTHING = Offset(0)
 
 
 class Normaliser:
@@ -86,9 +89,10 @@ class Normaliser:
                 again(self._turn)
         except TransientError:
             log.info("stopped while trying again", stage=STAGE)
-        except HubError:
+        except Exception as error:
             for lane in self._lanes.values():
                 lane.stopped(1)
+            self._keep_error(error, self._lanes)
             raise
         finally:
             self._let_go()
@@ -147,10 +151,30 @@ class Normaliser:
         """Go on without a feed most of whose events are bad; nothing of the batch is kept."""
         log.error("feed stopped", feed=str(lane.feed), message=str(error))
         producer.abort()
+        self._keep_error(error, [lane.feed.topic])
         self._let_go()
         lane.stopped(1)
         del self._lanes[lane.feed.topic]
         self._stopped.append(error)
+
+    def _keep_error(self, error: Exception, topics: Collection[str]) -> None:
+        """Keep it beside the offsets of these topics, while that is still possible.
+
+        In a transaction, which fails where a partition has gone to another normaliser.
+        """
+        consumer, producer = self._consumer, self._producer
+        if consumer is None or producer is None:
+            return
+        last = LastError(in_words(error), int(self._clock() * 1_000_000))
+        own = [p for p in consumer.assignment() & self._counts.keys() if p.topic in topics]
+        with suppress(HubError):  # the error itself is raised, and in the log
+            producer.abort()
+            producer.begin()
+            producer.keep_offsets(
+                consumer,
+                {p: Offset(self._kept.get(p, _NOTHING).offset, self._counts[p].text_with(last)) for p in own},
+            )
+            producer.commit()
 
     def _open(self) -> tuple[Consumer, Producer]:
         if self._consumer is not None and self._producer is not None:
@@ -183,13 +207,16 @@ class Normaliser:
         self._counts = {partition: read_counts(offset) for partition, offset in kept.items()}
 
     def _tick(self, consumer: Consumer) -> None:
-        """Once a second: keep positions that passed gaps without records, and tell that all is well."""
+        """Once a second: keep positions that passed gaps without records, and tell that all is well.
+
+        An error that was kept before this normaliser began is taken away.
+        """
         self._next_tick = time.monotonic() + _TICK_SECONDS
         positions = self._positions(consumer)
         moved = {
             partition: Offset(position, self._counts[partition].text)
             for partition, position in positions.items()
-            if position > self._kept.get(partition, Offset(0)).offset
+            if position > (kept := self._kept.get(partition, _NOTHING)).offset or has_error(kept)
         }
         if moved:
             reached(2, "normalise.gap:before")

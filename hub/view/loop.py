@@ -8,9 +8,9 @@ from contextlib import contextmanager
 
 import structlog
 
-from hub.bus.contract import Bus, Consumer, Offset, TopicPartition
+from hub.bus.contract import Bus, Consumer, TopicPartition
 from hub.domains import DOMAINS
-from hub.errors import ConfigurationError, FencedError, HubError, TransientError
+from hub.errors import ConfigurationError, FencedError, StoreAwayError, TransientError
 from hub.forces import Force
 from hub.kill_points import reached
 from hub.metrics import Metrics
@@ -23,6 +23,7 @@ from hub.view.intake import Intake
 from hub.view.session import Applied, Batch, Kept, Move
 from hub.view.store import Store
 from hub.view.tally import STAGE, Tally
+from hub.view.telling import Telling
 
 log = structlog.get_logger()
 
@@ -71,7 +72,7 @@ class View:
         self._consumer: Consumer | None = None
         self._kept: dict[TopicPartition, int] = {}
         self._counted_to: dict[TopicPartition, int] = {}
-        self._told: dict[TopicPartition, Offset] = {}
+        self._telling = Telling(clock)
         self._astray: TransientError | None = None
         self._fenced: deque[float] = deque(maxlen=MOST_FENCED)
         self.taken = 0
@@ -93,8 +94,9 @@ class View:
             again(self._report)
         except TransientError:
             log.info("stopped while trying again", stage=STAGE)
-        except HubError:
+        except Exception as error:
             self._tally.stopped(1)
+            self._tell_error(error)
             raise
         finally:
             self.close()
@@ -118,6 +120,8 @@ class View:
             if self._spans is not None:
                 self._spans.drop()
             self._astray = error
+            if isinstance(error, StoreAwayError):  # a bus that is away could not be told
+                self._tell_error(error)
             self._leave_unless_assigned()
             raise
         return count
@@ -130,7 +134,7 @@ class View:
         """Leave the group. A later `step` joins anew."""
         consumer, self._consumer = self._consumer, None
         self._kept.clear()
-        self._told.clear()
+        self._telling.forget()
         if consumer is not None:
             consumer.close()
         self._dead_letters.close()
@@ -185,6 +189,9 @@ class View:
         """Read on from where the store says, whatever the bus believes (invariant 2)."""
         reached(2, "view.seek:before")
         kept: dict[TopicPartition, Kept] = self._store.declare(partitions) if partitions else {}
+        if kept:
+            begin = {partition: each.next_offset for partition, each in kept.items()}
+            _refuse_another_bus(begin, self._bus.end_offsets(TOPICS))
         for partition, (next_offset, counted_to) in kept.items():
             with _still_ours():
                 consumer.seek(partition, next_offset)
@@ -225,29 +232,36 @@ class View:
             reached(8, "view.freshness:after")
             self._tally.fresh(fresh)
 
+    def _tell_error(self, error: Exception) -> None:
+        if self._consumer is not None:
+            self._telling.error(self._consumer, self._own(self._consumer), error)
+
+    def _own(self, consumer: Consumer) -> dict[TopicPartition, int]:
+        return {p: self._kept[p] for p in consumer.assignment() & self._kept.keys()}
+
     def _report(self) -> None:
         """Tell lag tools how far this view is. So bus and store are both asked, be there records or not."""
         if self._consumer is None:
             return
         self.reached()
-        own = self._consumer.assignment() & self._kept.keys()
-        offsets = {p: Offset(self._kept[p]) for p in own if self._told.get(p) != Offset(self._kept[p])}
-        if offsets:
-            reached(2, "view.report:before")
-            self._consumer.commit(offsets)
-            reached(2, "view.report:after")
-            self._told |= offsets
+        own = self._own(self._consumer)
+        self._telling.progress(self._consumer, own)
         ends = self._bus.end_offsets(TOPICS)
-        for partition in own:
-            if self._kept[partition] > ends[partition]:
-                raise ConfigurationError(
-                    f"The store has taken {partition.topic}-{partition.partition} up to offset "
-                    f"{self._kept[partition]}, but on this bus it ends at {ends[partition]}: the store "
-                    "belongs to another bus, or the topic was made anew. Name the store's own bus, or "
-                    "run `alliance-hub rebuild`."
-                )
+        _refuse_another_bus(own, ends)
         for topic in TOPICS:
             self._tally.lag(topic, sum(max(0, ends[p] - self._kept[p]) for p in own if p.topic == topic))
+
+
+def _refuse_another_bus(kept: Mapping[TopicPartition, int], ends: Mapping[TopicPartition, int]) -> None:
+    """Before anything is read: a Kafka asked for what lies beyond an end begins at the beginning."""
+    for partition, offset in kept.items():
+        if offset > ends[partition]:
+            raise ConfigurationError(
+                f"The store has taken {partition.topic}-{partition.partition} up to offset {offset}, but on "
+                f"this bus it ends at {ends[partition]}: the store belongs to another bus, or this bus was "
+                "made anew, or restored from an older backup, and gives out versions a second time. Name "
+                "the store's own bus, or start on an empty store."
+            )
 
 
 def _is_due(last: float, every_seconds: float, now: float) -> bool:

@@ -5,7 +5,7 @@ from typing import Any
 
 import psycopg
 
-from hub.errors import ConfigurationError, FatalError, HubError, TransientError
+from hub.errors import ConfigurationError, FatalError, HubError, StoreAwayError
 
 _WRONG = re.compile("does not exist|authentication failed|no password supplied")
 _PASSING = {"25006", "25P03"}
@@ -30,11 +30,11 @@ def explain(error: Any, name: str) -> HubError:
     if state is None and _WRONG.search(reason):  # a refused connection has no SQLSTATE
         return ConfigurationError(f"The store {name} is not to be had: {reason}. Mend its URL or make it.")
     if isinstance(error, psycopg.errors.LockNotAvailable):
-        return TransientError(
+        return StoreAwayError(
             f"The store {name} is held by another session: {reason}. `pg_locks` says which; end it there."
         )
     if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError) or state in _PASSING:
-        return TransientError(f"The store {name} does not answer: {reason}. See that PostgreSQL is up.")
+        return StoreAwayError(f"The store {name} does not answer: {reason}. See that PostgreSQL is up.")
     return FatalError(f"The store {name} refuses: {reason}. Check the rights of its user, or rebuild.")
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import URL, Connection, create_engine, event
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_random
 
 from hub.bus.contract import TopicPartition
-from hub.errors import ConfigurationError, FatalError, HubError, TransientError
+from hub.errors import ConfigurationError, FatalError, HubError, StoreAwayError
 from hub.folders import sync_way
 from hub.view.plan import Known, Plan
 from hub.view.session import Database, Fresh, Kept, Move
@@ -74,7 +74,7 @@ def _on_begin(connection: Connection) -> None:
 def explain(error: sqlite3.Error, path: str) -> HubError:
     """Name what happens next: most operational errors pass (locked, disk full), others do not."""
     if isinstance(error, sqlite3.OperationalError) and "no such" not in str(error):
-        return TransientError(
+        return StoreAwayError(
             f"The store {path} cannot be used now: {error}. See that its disk has room and is writable."
         )
     return FatalError(f"The store {path} is damaged or not the hub's: {error}. Put back a copy, or rebuild.")

@@ -85,7 +85,15 @@ class Hub:
         wait_until(lambda: self.told()["well"], lambda: f"all is well: {self.run('status')[1]}")
 
     def wait_state(self, state):
-        wait_until(lambda: self.connector()["state"] == state, lambda: f"it is {state}: {self.connector()}")
+        """The connector as it was seen to be so; on a slow machine it may be UNHEARD in between."""
+        seen = [self.connector()]
+
+        def so():
+            seen.append(self.connector())
+            return seen[-1]["state"] == state
+
+        wait_until(so, lambda: f"it is {state}: {seen[-1]}")
+        return seen[-1]
 
 
 def raise_incident(legacy, summary):
@@ -98,8 +106,9 @@ def test_a_hub_of_several_processes_is_told_from_its_bus_and_store(legacy, tmp_p
     with Hub(tmp_path, legacy) as hub:
         hub.wait_well()
         wait_until(lambda: hub.connector()["position"].keys() == {"watermark"})
-        told = hub.connector()
-        assert (told["state"], told["asked"], told["error"]) == ("RUNNING", "RUNNING", "")
+        told = hub.wait_state("RUNNING")
+        assert (told["asked"], told["error"]) == ("RUNNING", "")
+        assert told["heard_at"] >= told["since"]
         assert told["complete_to"]
         assert told["visible_to"]
         assert (told["complete_to_age_seconds"] > 0, told["visible_to_age_seconds"] > 0) == (True, True)
@@ -108,13 +117,11 @@ def test_a_hub_of_several_processes_is_told_from_its_bus_and_store(legacy, tmp_p
             ("UNASSIGNED", False)
         }
         assert [hub.told()[stage]["state"] for stage in ("normalisers", "view")] == ["RUNNING", "RUNNING"]
-        page = hub.run("status", "--over", "0.1")[1]
-        assert "all is well" in page
-        assert "watermark LAST_UPDATED 20" in page
+        wait_until(lambda: "all is well" in hub.run("status", "--over", "0.1")[1])
+        assert "watermark LAST_UPDATED 20" in hub.run("status", "--over", "0.1")[1]
 
         assert hub.run("connectors", "pause", "leicestershire", "incident")[0] == 0
-        hub.wait_state("PAUSED")
-        assert hub.connector()["troubles"] == [], "it is as it was asked to be"
+        assert hub.wait_state("PAUSED")["troubles"] == [], "it is as it was asked to be"
 
         hub.stop("view")
         raise_incident(legacy, "second")
@@ -190,7 +197,7 @@ def test_watching_goes_on_until_ctrl_c(legacy, tmp_path):
             seen = [json.loads(watching.stdout.readline()) for _ in range(3)]
             watching.send_signal(signal.SIGINT)
             watching.stdout.read()
-            assert watching.wait(60) == 0
+            assert watching.wait(60) in {0, 1}, "as the last look was"
         assert seen[0]["at"] < seen[1]["at"] < seen[2]["at"]
         assert seen[0]["view"]["rate"] is None
         assert seen[1]["view"]["rate"] is not None
@@ -204,5 +211,5 @@ def test_watching_goes_on_until_ctrl_c(legacy, tmp_path):
             with contextlib.suppress(OSError):  # the terminal is gone with its program
                 while os.read(ours, 10_000):
                     pass
-            assert watching.wait(60) == 0
+            assert watching.wait(60) in {0, 1}
         os.close(ours)
