@@ -13,7 +13,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -22,6 +21,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from deploy.kafka.broker import free_port
 from tests.needs import missing
 from tests.postgres_container import IMAGE_VARIABLE, container_address
 from tests.waiting import PATIENCE_SECONDS
@@ -107,7 +107,7 @@ def start_postgres(*options):
     _run([*initdb, "--locale=C.UTF-8", "--no-sync"], user)
     with Path(folder, "postgresql.auto.conf").open("a") as settings:
         settings.writelines(f"{option.replace('=', ' = ', 1)}\n" for option in options)
-    server = Postgres(_free_port(), folder, user)
+    server = Postgres(free_port(), folder, user)
     server.start()
     return server
 
@@ -153,12 +153,6 @@ def _run(command, user):
     done = subprocess.run(command, check=False, capture_output=True, text=True, cwd="/", **_as(user))
     if done.returncode:
         pytest.fail(f"{command[0]} failed: {done.stderr}")
-
-
-def _free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @functools.cache

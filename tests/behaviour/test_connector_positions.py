@@ -125,9 +125,10 @@ def test_a_connector_that_dies_between_events_and_position_publishes_each_change
 def test_a_killed_process_loses_nothing_and_publishes_nothing_twice(bench, tmp_path):
     legacy = Legacy(tmp_path / "legacy.db")
     insert = f"insert into {INCIDENTS} (INC_DATE, INC_NO, LAST_UPDATED) values ('2016-11-01', ?, ?)"
-    legacy.execute(*((insert, (n, f"2016-11-01 12:{n // 600:02}:{n // 10 % 60:02}")) for n in range(6000)))
     feed = bench.feed()
-    for _ in range(3):
+    for begin in range(0, 6000, 2000):  # each process finds something to publish
+        numbers = range(begin, begin + 2000)
+        legacy.execute(*((insert, (n, f"2016-11-01 12:{n // 600:02}:{n // 10 % 60:02}")) for n in numbers))
         before = bench.bus.end_offsets([feed.topic])
         process = subprocess.Popen([sys.executable, "-m", "tests.killed_connector", tmp_path, legacy.url])
         while bench.bus.end_offsets([feed.topic]) == before and process.poll() is None:

@@ -14,6 +14,7 @@ import threading
 import pytest
 
 from connectors.examination import examine_source
+from deploy.kafka.broker import free_port
 from hub.cli.process import Process, start_all
 from hub.config import load_settings
 from hub.doctor.clock import compare
@@ -164,12 +165,6 @@ def test_everything_that_is_wrong_is_named_at_once_with_its_remedy(legacy, tmp_p
     assert "token 'old' expired on 2020-01-31" in told.words("tokens")
     assert "chmod go-w" in told.words("tokens")
     assert told.verdict("source leicestershire/hr") == "ok", "the others are looked at all the same"
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @pytest.fixture
