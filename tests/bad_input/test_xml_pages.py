@@ -45,10 +45,10 @@ LAUGHS = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 10))
 @pytest.mark.parametrize("text", ["<Synopsis>&l9;</Synopsis>", "<Units><Unit callsign='&l9;'/></Units>"])
 def test_a_billion_laughs_are_refused_at_once(feed, text):
     feed.pages[None] = with_type(f'<!DOCTYPE Feed [<!ENTITY l0 "lol">{LAUGHS}]>', text)
-    begun = time.process_time()
+    begun = time.thread_time()
     with pytest.raises(SourceChangedError, match="a document type"):
         feed.source().read({})
-    assert time.process_time() - begun < 2
+    assert time.thread_time() - begun < 2
 
 
 def test_a_document_type_behind_a_comment_is_refused_too(feed):
