@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Self
 
-_OVER = frozenset({"done", "cancelled", "failed"})
+from hub.backfill import OVER
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Progress:
 
     @property
     def over(self) -> bool:
-        return self.phase in _OVER
+        return self.phase in OVER
 
     def now(self, phase: str) -> Self:
         return replace(self, phase=phase)

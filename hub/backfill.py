@@ -2,6 +2,7 @@
 
 import datetime as dt
 import uuid
+from collections.abc import Mapping
 from typing import Any, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -12,6 +13,9 @@ MOST_KEYS = 10_000
 """Keys of one backfill; for more, name a range of time."""
 
 ROWS_A_SECOND = 500.0
+
+OVER = frozenset({"done", "cancelled", "failed"})
+"""The phases in which nothing of a backfill is left to be done."""
 
 
 class Backfill(BaseModel):
@@ -65,6 +69,16 @@ def read_backfill(value: Any) -> Backfill:
         raise BadQueryError(
             f"{where + ': ' if where else ''}{first['msg'].removeprefix('Value error, ')}."
         ) from error
+
+
+def progress_in_words(progress: Mapping[str, Any]) -> str:
+    """How far a backfill is, as its connector keeps it."""
+    figures = [f"{progress[name]} {name}" for name in ("read", "published", "unchanged", "dead_lettered")]
+    if progress["left"] is not None:
+        figures.append(f"{progress['left']} left")
+    error = f": {progress['error']}" if progress["error"] else ""
+    asked = progress["asked"] or "?"
+    return f"backfill {progress['id']} of {asked}: {progress['phase']}, {', '.join(figures)}{error}"
 
 
 def _micros(at: dt.datetime) -> int:

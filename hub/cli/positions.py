@@ -2,7 +2,6 @@
 
 import datetime as dt
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,7 +9,7 @@ import typer
 
 from connectors.reset import plan, refuse_running, reset
 from connectors.sources.places import in_words
-from hub.backfill import ROWS_A_SECOND, Backfill, read_backfill
+from hub.backfill import ROWS_A_SECOND, Backfill, progress_in_words, read_backfill
 from hub.cli.acting import Reason, Token, audited, who
 from hub.cli.options import takes_settings
 from hub.cli.parts import Parts
@@ -157,16 +156,7 @@ def _lines(status: Status) -> list[str]:
     if status.again:
         said.append("  is being read again after a reset")
     if status.progress is not None:
-        said.append(f"  {_backfill(status.progress)}")
+        said.append(f"  {progress_in_words(status.progress)}")
         if position := status.progress["position"]:
             said.append(f"    it has come to {'; '.join(in_words(status.feed, position))}")
     return said
-
-
-def _backfill(progress: Mapping[str, Any]) -> str:
-    figures = [f"{progress[name]} {name}" for name in ("read", "published", "unchanged", "dead_lettered")]
-    if progress["left"] is not None:
-        figures.append(f"{progress['left']} left")
-    error = f": {progress['error']}" if progress["error"] else ""
-    asked = progress["asked"] or "?"
-    return f"backfill {progress['id']} of {asked}: {progress['phase']}, {', '.join(figures)}{error}"

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from connectors.sources.places import in_words
+from hub.backfill import OVER, progress_in_words
 from hub.control import ConnectorState
 from hub.errors import HubError
 from hub.events import iso_micros
@@ -64,6 +65,7 @@ def _connector(at: int, standing: Standing) -> dict[str, Any]:
         "lag": standing.waiting,
         "error": standing.error,
         "held": status.held,
+        "backfill": status.progress,
         "troubles": troubles(standing),
     }
 
@@ -109,7 +111,7 @@ def _where(standing: Standing) -> str:
 
 
 def _said(standing: Standing) -> list[str]:
-    """What a part in trouble says, in full: a table would cut it."""
+    """What a part in trouble says, in full: a table would cut it; and how far a backfill is."""
     said = []
     if standing.status is not None and standing.status.held is not None:
         said.append("a removal waits until a person accepts it; see `alliance-hub removals show`.")
@@ -119,7 +121,11 @@ def _said(standing: Standing) -> list[str]:
         said.append(standing.error)
     word = "at" if standing.status is None else "since"
     when = f" {word} {iso_micros(standing.since)[:19]}Z" if standing.since and said else ""
-    return [f"{standing.name}: {standing.state}{when}: {line}" for line in said]
+    lines = [f"{standing.name}: {standing.state}{when}: {line}" for line in said]
+    progress = None if standing.status is None else standing.status.progress
+    if progress is not None and progress["phase"] not in OVER:
+        lines.append(f"{standing.name}: {progress_in_words(progress)}")
+    return lines
 
 
 def _style(standing: Standing) -> str:

@@ -87,9 +87,10 @@ def over(operator):
 def shown(forces, name):
     """What an operator is told of a feed."""
     where = ["--bus", f"embedded://{forces.folder}/bus.db", "--state", str(forces.folder / "state")]
-    said = CliRunner().invoke(app, ["positions", "show", *name.split("/"), *where])
-    assert said.exit_code == 0, said.output
-    return said.output
+    positions = CliRunner().invoke(app, ["positions", "show", *name.split("/"), *where])
+    status = CliRunner(env={"COLUMNS": "300"}).invoke(app, ["status", "--over", "0", *where])
+    assert (positions.exit_code, status.exit_code) == (0, 1), "the hub does not run"
+    return positions.output, status.output
 
 
 def run_until_killed(forces, name, place):
@@ -118,9 +119,10 @@ def test_killed_while_it_reads_and_while_it_takes_it_goes_on_from_there(forces, 
         assert reading["phase"] == "reading"
         assert 0 < reading["read"] < ROWS
         assert reading["position"]
-        said = shown(forces, name)
-        assert f"of {ROWS} keys: reading, {reading['read']} read, " in said
-        assert ", line " in said.partition("it has come to file ")[2]
+        positions, status = shown(forces, name)
+        assert f"of {ROWS} keys: reading, {reading['read']} read, " in positions
+        assert ", line " in positions.partition("it has come to file ")[2]
+        assert f"of {ROWS} keys: reading, {reading['read']} read, " in status
         run_until_killed(forces, name, "connect.events:after:3")
         taking = progress(operator)
         assert (taking["phase"], taking["read"]) == ("taking", ROWS), "what was read is not read again"
