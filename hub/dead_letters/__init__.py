@@ -8,6 +8,7 @@ writer, edit, office        every act in a transaction with its audit entry; who
 examine, newest, lookout    whether a letter would pass now, and never over a newer version
 replay, rows, wishes        sent again; a row through its connector, which answers
 holds                       strict order: what waits behind a letter, and goes on after it
+erasures                    let go with the record that they are of
 tending, jobs               what the office does by itself, and what it is asked over HTTP
 """
 

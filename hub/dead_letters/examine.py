@@ -111,9 +111,9 @@ class Examiner:
         key = envelope["record_id"].encode() if edited or about["key"] is None else about["key"]
         event = _Event(about["topic"], about["partition"], about["offset"], 0, key, value, ())
         record = step.map(event, envelope)
-        made = step.make(event, envelope)
-        assert made.value is not None
-        return _ready(letter, case, record, made.value, made.headers)
+        sent, headers, _ = step.make(event, envelope)
+        assert sent is not None
+        return _ready(letter, case, record, sent, headers)
 
     def _normalising(self) -> "Step":
         from hub.normalise.step import Step

@@ -6,7 +6,8 @@ from collections import Counter
 import structlog
 
 from hub.dead_letters.book import Letter
-from hub.dead_letters.cases import UNRESOLVED, State
+from hub.dead_letters.cases import UNRESOLVED
+from hub.dead_letters.erasures import Erasures, let_erased_go
 from hub.dead_letters.office import Office
 from hub.dead_letters.writer import Pen, Writer
 from hub.errors import HubError
@@ -49,19 +50,10 @@ def _due(writer: Writer, before: int) -> list[Letter]:
 
 
 def _let_go(pen: Pen, writer: Writer, before: int, ids: set[str]) -> None:
-    """The rows of discarded letters stay counted: they will never be visible (invariant 5)."""
     due = [letter for letter in _due(writer, before) if letter.id in ids]
-    gone: dict[tuple[str, str], set[str]] = {}
-    for letter in due:
-        if writer.book.case(letter.id).state is State.DISCARDED:
-            gone.setdefault(letter.feed, set()).add(letter.about["record_id"] or letter.about["sha256"])
-    if not due:
-        return
-    with pen.transaction():
-        for letter in due:
-            pen.take_away(letter)
-        for feed, rows in gone.items():
-            pen.count(*feed, Counter({"rows_gone": len(rows)}))
+    if due:
+        with pen.transaction():
+            pen.let_go(due)
 
 
 class Tending:
@@ -72,6 +64,7 @@ class Tending:
         self._metrics = metrics
         self._retention_days = retention_days
         self._stop = threading.Event()
+        self._erasures = Erasures(office.world.bus, self._stop)
         self._thread = threading.Thread(target=self._run, name="dead letters", daemon=True)
         self.tell()
 
@@ -82,6 +75,8 @@ class Tending:
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join(10)
+        if not self._thread.is_alive():
+            self._erasures.close()
 
     def tell(self) -> None:
         """Set every series, those of feeds without a letter to 0."""
@@ -101,6 +96,7 @@ class Tending:
         while not self._stop.is_set():
             try:
                 tend(self._office, retention_days=self._retention_days)
+                let_erased_go(self._office, self._erasures)
                 self.tell()
             except HubError as error:
                 log.warning("dead letters not looked after", reason=str(error))

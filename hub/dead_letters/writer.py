@@ -2,8 +2,8 @@
 
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from typing import TypeVar
@@ -21,7 +21,7 @@ from hub.audit import Entry
 from hub.bus.contract import Bus, Headers, Producer
 from hub.bus.topics import AUDIT_TOPIC, CASES_TOPIC
 from hub.dead_letters.book import Book, Letter
-from hub.dead_letters.cases import Case, case_record, counts_record
+from hub.dead_letters.cases import Case, State, case_record, counts_record
 from hub.errors import FencedError, HubError, TransientError
 from hub.events import CONTENT_TYPE
 from hub.schema.codec import Codec
@@ -76,10 +76,19 @@ class Pen:
     def send(self, topic: str, key: bytes, value: bytes | None, headers: Headers, timestamp: int) -> None:
         self._producer.send(topic, key, value, headers, timestamp=timestamp)
 
-    def take_away(self, letter: Letter) -> None:
-        """Have compaction remove a letter and its case."""
-        self._producer.send(letter.topic, letter.key, None)
-        self._producer.send(CASES_TOPIC, letter.id.encode(), None)
+    def let_go(self, letters: Iterable[Letter]) -> None:
+        """Have compaction remove letters and their cases.
+
+        The rows of those that were not replayed stay counted: they will never be visible (invariant 5).
+        """
+        gone: dict[tuple[str, str], set[str]] = defaultdict(set)
+        for letter in letters:
+            self._producer.send(letter.topic, letter.key, None)
+            self._producer.send(CASES_TOPIC, letter.id.encode(), None)
+            if self._book.case(letter.id).state is not State.REPLAYED:
+                gone[letter.feed].add(letter.about["record_id"] or letter.about["sha256"])
+        for feed, rows in gone.items():
+            self.count(*feed, Counter({"rows_gone": len(rows)}))
 
 
 _HEADERS: Headers = [("content-type", CONTENT_TYPE)]

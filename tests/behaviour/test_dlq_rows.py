@@ -1,5 +1,6 @@
 """Rows that a connector set aside go back through it: its parser, its versions, its transactions."""
 
+import contextlib
 import json
 import threading
 from dataclasses import replace
@@ -12,8 +13,9 @@ from connectors.source import Row
 from connectors.sources.columns import row_columns
 from hub.control import Control
 from hub.dead_letters.cases import State
+from hub.dead_letters.erasures import Erasures, let_erased_go
 from hub.dead_letters.findings import Finding
-from hub.dead_letters.rows import Form
+from hub.dead_letters.rows import Form, id_of
 from hub.dead_letters.search import Search
 from hub.errors import BadRecordError
 from hub.view.store import open_store
@@ -165,6 +167,26 @@ def test_rows_asked_while_a_connector_was_away_are_taken_in_so_many_at_a_time(be
     assert set(replay(bench, feed).values()) == {"passes"}
     assert len(commits) == 3
     assert sorted(event["row"]["INC_NO"] for event in bench.events(feed)) == list(range(5))
+
+
+def test_a_row_set_aside_before_its_record_was_erased_goes_with_it(bench):
+    feed = bench.feed()
+    set_aside(bench, feed, refused(key="2016-11-01:7"), refused(b"8", key="2016-11-01:8"))
+    erase(bench, feed, "2016-11-01:7", at=CLOCK + 1)
+    read(bench, feed, batch(refused(b"later", key="2016-11-01:7")), at=CLOCK + 2)
+
+    with contextlib.closing(Erasures(bench.bus, threading.Event())) as erasures:
+        assert let_erased_go(bench.office, erasures) == 1
+    left = [letter.about["record_id"][-1] for letter in bench.office.reading.find(ANNA, Search())]
+    assert left == ["8", "7"]
+
+
+def erase(bench, feed, key, *, at):
+    producer = bench.bus.producer("who erases")
+    producer.begin()
+    producer.send(feed.topic, id_of(feed, key).encode(), None, timestamp=int(at * 1000))
+    producer.commit()
+    producer.close()
 
 
 def test_what_was_decoded_of_a_row_is_shown_masked(bench):
