@@ -80,7 +80,7 @@ class Room:
             except BaseException as error:  # noqa: BLE001  # told in the test's own thread
                 raised.append(error)
 
-        self.thread = threading.Thread(target=run)
+        self.begun, self.thread = normaliser, threading.Thread(target=run)
         self.thread.start()
         try:
             yield
@@ -92,9 +92,14 @@ class Room:
                 raise raised[0]
 
     def catch_up(self, feeds: Iterable[Feed] | None = None) -> None:
-        """Wait until everything of these feeds is normalised, or the normaliser has ended."""
+        """Wait until the normaliser has joined and normalised everything of these feeds, or has ended."""
         wanted = [feed.topic for feed in feeds or self.feeds()]
-        self.wait(lambda: self.reached(wanted) >= self.ends(wanted).items() or not self.thread.is_alive())
+
+        def reached() -> bool:
+            joined = self.begun._consumer is not None
+            return joined and self.reached(wanted) >= self.ends(wanted).items()
+
+        self.wait(lambda: reached() or not self.thread.is_alive())
 
     def wait(self, condition: Any) -> None:
         wait_until(condition)
