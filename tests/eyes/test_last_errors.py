@@ -131,7 +131,8 @@ def test_a_store_that_takes_nothing_in_is_told_by_its_view_until_it_does(bus_url
                 step_on(view)
             found = told("view", scene.bus, lambda: scene.store)
             assert found.error == "The store view.db cannot be used now: database or disk is full."
-            assert (found.state, found.waiting, troubles(found)) == ("RUNNING", 1, ["in trouble"])
+            assert (found.state, troubles(found)) == ("RUNNING", ["in trouble"])
+            assert (found.waiting or 0) >= 1, "on Kafka the mark of its transaction too"
         scene.settle(view)
         scene.now += 2
         view.step()
