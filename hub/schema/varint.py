@@ -19,13 +19,13 @@ def _plain(number: int) -> bytes:
     return bytes(out)
 
 
-_LAST = [_plain(number) for number in range(1 << 14)]
+LAST = [_plain(number) for number in range(1 << 14)]
 """Fourteen bits that end a number."""
 
-_PAIR = [bytes((number & 127 | 128, number >> 7 | 128)) for number in range(1 << 14)]
+PAIR = [bytes((number & 127 | 128, number >> 7 | 128)) for number in range(1 << 14)]
 """Fourteen bits with more to follow."""
 
-LENGTHS = _LAST[::2]
+LENGTHS = LAST[::2]
 """Lengths up to 8,191, encoded."""
 
 PRESENT = [b"\x02" + length for length in LENGTHS]
@@ -60,13 +60,13 @@ def encode_long(number: int) -> bytes:
         raise TypeError
     bits = number << 1 if number >= 0 else ~(number << 1)
     if bits < 1 << 14:
-        return _LAST[bits]
+        return LAST[bits]
     if bits < 1 << 28:
-        return _PAIR[bits & 16383] + _LAST[bits >> 14]
+        return PAIR[bits & 16383] + LAST[bits >> 14]
     if bits < 1 << 42:
-        return _PAIR[bits & 16383] + _PAIR[bits >> 14 & 16383] + _LAST[bits >> 28]
+        return PAIR[bits & 16383] + PAIR[bits >> 14 & 16383] + LAST[bits >> 28]
     if bits < 1 << 56:
-        return _PAIR[bits & 16383] + _PAIR[bits >> 14 & 16383] + _PAIR[bits >> 28 & 16383] + _LAST[bits >> 42]
+        return PAIR[bits & 16383] + PAIR[bits >> 14 & 16383] + PAIR[bits >> 28 & 16383] + LAST[bits >> 42]
     if bits >> 64:
         raise OverflowError
     return _plain(bits)
