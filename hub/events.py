@@ -8,6 +8,8 @@ from urllib.parse import quote
 NAMESPACE = uuid.UUID("5f1c7d0e-2f5a-5c6b-9d0e-8a4b3c2d1e0f").bytes
 """UUID namespace of every `ce_id` (RFC 9562, version 5). Never changes: ids must repeat."""
 
+_NAMESPACE_HASHED = hashlib.sha1(NAMESPACE, usedforsecurity=False)
+
 CONTENT_TYPE = b"application/vnd.confluent.avro"
 
 _VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
@@ -43,7 +45,9 @@ def event_id(record: str, source_version: int, mapping_version: int | None = Non
         if mapping_version is None
         else f"{record}#{source_version}.{mapping_version}"
     )
-    text = hashlib.sha1(NAMESPACE + name.encode(), usedforsecurity=False).hexdigest()
+    made = _NAMESPACE_HASHED.copy()  # at less than beginning a hash anew costs
+    made.update(name.encode())
+    text = made.hexdigest()
     return f"{text[:8]}-{text[8:12]}-5{text[13:16]}-{_VARIANT[text[16]]}{text[17:20]}-{text[20:32]}"
 
 
