@@ -112,15 +112,17 @@ class UprnOptions(Options):
 def uprn(_options: UprnOptions, site: Site) -> Made:
     """Compile a property reference: twelve digits, padded with zeros; 0 is none."""
     site.target_is("string")
-    column = site.column("string", "int", "long")
+    column, digits = site.column("string", "int", "long"), 12
+    none = "0" * digits
 
     def value(row: Row, flags: Flags) -> str:
         found = row[column]
         if not found:
             return ""
         text = found.strip() if found.__class__ is str else str(found)
-        if text.isascii() and text.isdigit() and len(text) <= 12 and text.strip("0"):
-            return text.zfill(12)
+        padded = text.zfill(digits)
+        if len(padded) == digits and text.isdigit() and text.isascii() and padded != none:
+            return padded
         if text:
             flags.append(flag(site.target.path, "not_a_uprn", text))
         return ""
