@@ -71,10 +71,21 @@ class EmbeddedBus:
     ) -> EmbeddedConsumer:
         partitions = self._partition_ids(topics)
         membership = None if group is None else self._join(group, instance)
-        reader = Reader(self._path, self._write_lock)
-        consumer = EmbeddedConsumer(
-            partitions, reader, self._commits, self._signal, membership, on_assigned, self._consumers.discard
-        )
+        try:
+            reader = Reader(self._path, self._write_lock)
+            consumer = EmbeddedConsumer(
+                partitions,
+                reader,
+                self._commits,
+                self._signal,
+                membership,
+                on_assigned,
+                self._consumers.discard,
+            )
+        except HubError:
+            if membership is not None:
+                membership.lock.close()  # else who tries again finds the place taken, by itself
+            raise
         self._consumers.add(consumer)
         return consumer
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from hub.bus.embedded_file import BUSY_SECONDS, WAL_LIMIT_BYTES, connect, translated
-from hub.bus.embedded_locks import WriteLock
+from hub.bus.embedded_locks import CLOSE_SECONDS, WriteLock
 from hub.errors import FatalError, HubError
 from hub.kill_points import reached
 
@@ -100,9 +100,13 @@ class Commits:
             raise FatalError(f"bus {self._path} is closed.")
 
     def close(self) -> None:
-        with self._leading, self._lock.held():
-            self._closed = True
-            self._connection.close()
+        """Write no more. Where a write waits for a process that stands still, it is left behind."""
+        leads = self._leading.acquire(timeout=CLOSE_SECONDS)
+        self._closed = True
+        if leads:
+            with self._lock.to_close():
+                self._connection.close()
+            self._leading.release()
 
 
 def _attempt(connection: sqlite3.Connection, job: _Job) -> None:

@@ -12,6 +12,9 @@ from urllib.parse import quote
 from hub.errors import FencedError, TransientError
 
 WRITE_SECONDS = 30.0
+CLOSE_SECONDS = 0.5
+"""How long closing waits for a lock: whoever holds it for longer may be a process that stands still."""
+
 _PAUSE_SECONDS = 0.0005
 _LOOKS = 3
 _LOOK_SECONDS = 0.02
@@ -59,23 +62,43 @@ class WriteLock:
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
         with self._threads:
-            self._take()
+            if not self._take(WRITE_SECONDS):
+                raise TransientError(
+                    f"another process has held {self._path} for {WRITE_SECONDS:.0f} s; is it stopped?"
+                )
             try:
                 yield
             finally:
                 self._lock.drop()
 
-    def _take(self) -> None:
-        deadline = time.monotonic() + WRITE_SECONDS
+    @contextlib.contextmanager
+    def to_close(self) -> Iterator[None]:
+        """Held if it can be had soon.
+
+        The last connection to close empties the log into the file: a write like any other. Who holds
+        the lock for longer has a connection open, so that ours is not the last.
+        """
+        threads = self._threads.acquire(timeout=CLOSE_SECONDS)
+        taken = threads and self._take(CLOSE_SECONDS)
+        try:
+            yield
+        finally:
+            if taken:
+                self._lock.drop()
+            if threads:
+                self._threads.release()
+
+    def _take(self, seconds: float) -> bool:
+        deadline = time.monotonic() + seconds
         while not self._lock.try_take():
             if time.monotonic() > deadline:
-                raise TransientError(
-                    f"another process has held {self._path} for {WRITE_SECONDS:.0f} s; is it stopped?"
-                )
+                return False
             time.sleep(_PAUSE_SECONDS)
+        return True
 
     def close(self) -> None:
-        self._lock.close()
+        if self._threads.acquire(timeout=CLOSE_SECONDS):  # else a thread of ours still asks for it
+            self._lock.close()
 
 
 def _taken(lock: FileLock) -> bool:

@@ -107,6 +107,5 @@ class Reader:
         return {ids[number]: Offset(offset, metadata) for number, offset, metadata in rows}
 
     def close(self) -> None:
-        # The last connection to close empties the log into the file: a write like any other.
-        with self._using, self._lock.held():
+        with self._using, self._lock.to_close():
             self._connection.close()

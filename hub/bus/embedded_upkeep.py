@@ -18,7 +18,7 @@ from hub.bus.contract import TopicPartition, TopicSpec
 from hub.bus.embedded_batch import Entry, Record, pack_batch, split, unpack_batch
 from hub.bus.embedded_commit import Commits
 from hub.bus.embedded_file import batch_id
-from hub.bus.embedded_locks import FileLock
+from hub.bus.embedded_locks import CLOSE_SECONDS, FileLock
 from hub.bus.embedded_read import Reader
 from hub.bus.embedded_topics import Topics
 from hub.errors import HubError
@@ -79,7 +79,7 @@ class Upkeep:
                 pass
 
     def close(self) -> None:
-        with self._busy:
+        if self._busy.acquire(timeout=CLOSE_SECONDS):  # else a piece waits to be written
             self._pieces.close()
             self._lock.close()
 

@@ -4,6 +4,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple, TypeVar, cast
 
 import kafka.errors as told
@@ -17,7 +18,7 @@ from hub.bus.contract import RECORD_LIMIT_BYTES, Offset, TopicPartition, TopicSp
 from hub.bus.kafka_connect import connect
 from hub.bus.kafka_errors import NOT_READY, translate, translated
 from hub.bus.kafka_url import KafkaAddress
-from hub.errors import ConfigurationError, FatalError, TransientError
+from hub.errors import ConfigurationError, FatalError, FencedError, TransientError
 
 T = TypeVar("T")
 
@@ -49,9 +50,13 @@ class KafkaAdmin:
         self.unsettled: set[Callable[[], None]] = set()
 
     def settle(self) -> None:
-        """End what producers of this bus left open, so that what is read back stays true."""
+        """End what producers of this bus left open, so that what is read back stays true.
+
+        One that was taken over has nothing open any more; its own user is told when it is next used.
+        """
         for end in list(self.unsettled):
-            end()
+            with suppress(FencedError):
+                end()
 
     def partitions(self, topic: str) -> int:
         """How many partitions a topic has; that never changes, so it is asked once."""
@@ -158,10 +163,10 @@ class KafkaAdmin:
         return found
 
     def close(self) -> None:
-        with self._connecting:
-            if self._client is not None:
-                self._client.close()
-                self._client = None
+        """Let the connection go. An attempt to make one that is under way is not waited for."""
+        client, self._client = self._client, None
+        if client is not None:
+            client.close()
 
     def _transaction(self, transactional_id: str) -> Transaction:
         answer = self._ask("asking for a transaction", lambda c: c.describe_transactions([transactional_id]))

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, cast
 
 import kafka.errors as told
@@ -11,7 +12,7 @@ from kafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 
 from hub.bus.contract import METADATA_LIMIT_BYTES, Consumer, Offset, Received, TopicPartition
 from hub.bus.kafka_admin import KafkaAdmin, kafka_offsets
-from hub.bus.kafka_connect import connect
+from hub.bus.kafka_connect import connect, within
 from hub.bus.kafka_errors import translate, translated
 from hub.bus.kafka_url import KafkaAddress
 from hub.errors import ConfigurationError, FatalError, HubError, TransientError
@@ -107,10 +108,7 @@ class KafkaBusConsumer:
             self._kafka.assign(partitions)
             self._assignments.on_partitions_assigned(partitions)
         else:
-            self._kafka.subscribe(list(topics), listener=self._assignments)
-            # Else the first assignment is made before the partitions are known, and is empty.
-            for topic in topics:
-                self._kafka.partitions_for_topic(topic)
+            self._subscribe(topics)
 
     def poll(self, *, timeout_seconds: float, max_records: int) -> list[Received]:
         self._refuse_closed()
@@ -178,13 +176,24 @@ class KafkaBusConsumer:
         try:
             self._kafka.close(autocommit=False, timeout_ms=_CLOSE_MS)
             if member is not None and self._group is not None and self._instance is not None:
-                self._admin.remove_member(self._group, member.member_id, self._instance)
-        except (told.KafkaError, HubError):
+                leave = partial(self._admin.remove_member, self._group, member.member_id, self._instance)
+                within(_CLOSE_MS / 1000, leave)
+        except (told.KafkaError, HubError, TimeoutError):
             return  # the broker is gone, and forgets this member when its session ends
 
     @property
     def _address(self) -> str:
         return str(self._admin.address)
+
+    def _subscribe(self, topics: Sequence[str]) -> None:
+        self._kafka.subscribe(list(topics), listener=self._assignments)
+        try:
+            # Else the first assignment is made before the partitions are known, and is empty.
+            for topic in topics:
+                self._kafka.partitions_for_topic(topic)
+        except told.KafkaError as error:
+            self.close()
+            raise self._translated(error, "looking for partitions") from error
 
     def _tell_assigned(self) -> None:
         if self._assignments.news:

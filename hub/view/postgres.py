@@ -11,9 +11,19 @@ from sqlalchemy import URL, BigInteger, Boolean, Double, Integer, LargeBinary, T
 from hub.bus.contract import TopicPartition
 from hub.errors import TransientError
 from hub.view.plan import Known, Plan
-from hub.view.postgres_connect import LET_GO_OF_LOCKS, NOTICE_A_DEAD_SERVER, explain, prepare
+from hub.view.postgres_connect import (
+    LET_GO_OF_LOCKS,
+    NOTICE_A_DEAD_SERVER,
+    cut,
+    cut_when_disposed,
+    explain,
+    prepare,
+)
 from hub.view.session import Database, Fresh, Kept, Move
 from hub.view.tables import CURRENT, HISTORY
+
+CLOSE_SECONDS = 2.0
+"""How long closing waits for the transaction under way."""
 
 _COUNT = (
     "INSERT INTO counts (domain, force, name, n) VALUES (%s, %s, %s, %s)"
@@ -27,6 +37,7 @@ def open_postgres(url: URL) -> Database:
     isolation = "REPEATABLE READ"
     engine = create_engine(url, pool_pre_ping=True, isolation_level=isolation, hide_parameters=True)
     event.listen(engine, "connect", lambda connection, _: prepare(connection))
+    cut_when_disposed(engine)
     _, options = engine.dialect.create_connect_args(url)
     return Database(name, engine, PostgresWriter(options, name), lambda error: explain(error, name))
 
@@ -67,8 +78,13 @@ class PostgresWriter:
             self._connection = None
 
     def close(self) -> None:
-        with self._lock:
+        """Let go, also of a server that does not answer: who waits for it is told so."""
+        connection = self._connection
+        if self._lock.acquire(timeout=CLOSE_SECONDS):
             self._drop()
+            self._lock.release()
+        elif connection is not None:
+            cut(connection)
 
 
 class PostgresSession:

@@ -1,9 +1,14 @@
-"""How PostgreSQL is reached, how long the hub waits for it, and what its errors mean."""
+"""How PostgreSQL is reached and let go of, how long the hub waits for it, and what its errors mean."""
 
+import os
 import re
+import socket
+from contextlib import suppress
 from typing import Any
+from weakref import WeakSet
 
 import psycopg
+from sqlalchemy import Engine, event
 
 from hub.errors import ConfigurationError, FatalError, HubError, StoreAwayError
 
@@ -43,3 +48,25 @@ def prepare(connection: psycopg.Connection) -> None:
     for setting in _WAIT_NO_LONGER:
         connection.execute(setting)
     connection.commit()
+
+
+def cut_when_disposed(engine: Engine) -> None:
+    """Readers that still wait for the server when the store is closed wait no longer."""
+    opened: WeakSet[psycopg.Connection] = WeakSet()
+
+    def refuse(*_: Any) -> None:
+        raise psycopg.OperationalError("this process has closed it")
+
+    def cut_all(_: Engine) -> None:
+        event.listen(engine, "do_connect", refuse)
+        for connection in list(opened):
+            cut(connection)
+
+    event.listen(engine, "connect", lambda connection, _: opened.add(connection))
+    event.listen(engine, "engine_disposed", cut_all)
+
+
+def cut(connection: psycopg.Connection) -> None:
+    """End a connection under whoever uses it: nothing else ends a wait for a server that stands still."""
+    with suppress(psycopg.Error, OSError), socket.socket(fileno=os.dup(connection.fileno())) as line:
+        line.shutdown(socket.SHUT_RDWR)

@@ -8,8 +8,9 @@ import pytest
 
 from hub.bus.contract import Offset, TopicPartition, TopicSpec
 from hub.bus.embedded import EmbeddedBus
-from hub.bus.embedded_locks import WriteLock
-from hub.errors import FencedError, HubError
+from hub.bus.embedded_locks import FileLock, WriteLock
+from hub.bus.embedded_read import Reader
+from hub.errors import FencedError, HubError, TransientError
 
 EVENTS = TopicSpec("events", 2, "delete")
 WRITERS, TURNS = 4, 25
@@ -164,3 +165,39 @@ def test_a_waiting_reader_wakes_at_a_commit_in_its_process(path: Path):
     reader.join(30)
     assert len(found) == 1
     bus.close()
+
+
+def test_a_consumer_that_could_not_be_made_leaves_its_place_to_the_next_attempt(path, monkeypatch):
+    bus = EmbeddedBus(path)
+    with monkeypatch.context() as broken:
+        broken.setattr(Reader, "committed", _away)
+        with pytest.raises(TransientError):
+            bus.consumer(["events"], group="readers")
+    bus.consumer(["events"], group="readers")
+    bus.close()
+
+
+def _away(*_):
+    raise TransientError("the disk does not answer")
+
+
+def test_a_bus_is_closed_while_another_process_that_stands_still_holds_its_lock(path, monkeypatch):
+    monkeypatch.setattr("hub.bus.embedded_locks.WRITE_SECONDS", 3600)
+    bus, other = EmbeddedBus(path), EmbeddedBus(path)
+    bus.consumer(["events"], group="readers")
+    producer = bus.producer("writer")
+    producer.begin()
+    producer.send("events", b"key", b"waits")
+    standing_still = FileLock(Path(f"{path}.locks") / "write")
+    assert standing_still.try_take()
+    waiting = threading.Thread(target=producer.commit)
+    waiting.start()
+    while not bus._write_lock._threads.locked():
+        waiting.join(0.01)
+    bus.close()
+    assert waiting.is_alive()
+    standing_still.close()
+    waiting.join()
+    bus._commits._connection.close()
+    assert [record.value for record in other.read_all("events")] == [b"waits"]
+    other.close()

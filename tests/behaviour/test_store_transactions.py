@@ -14,8 +14,10 @@ from hub.view.plan import make_plan
 from hub.view.query import Query
 from hub.view.session import Fresh, Move
 from hub.view.store import open_store
+from tests.faults.network import Network
 from tests.stores import TP, keys, put, put_records
 from tests.view_records import T0, JsonCodec, batch, incident, staff
+from tests.waiting import wait_until
 
 OTHER = TopicPartition("alliance.incident.v1", 1)
 
@@ -317,3 +319,35 @@ def test_a_store_that_another_session_holds_is_told_and_tried_again(
 
 def _with_psycopg(url):
     return url.replace("postgresql:", "postgresql+psycopg:")
+
+
+@pytest.mark.postgres
+def test_a_store_whose_server_stands_still_is_closed_and_who_waits_for_it_is_told(
+    postgres_server, monkeypatch
+):
+    monkeypatch.setattr("hub.view.postgres.CLOSE_SECONDS", 0.1)
+    line = Network(postgres_server.port)
+    store = open_store(f"postgresql://hub@127.0.0.1:{line.port}/{postgres_server.create()}")
+    query, told = Query(store, JsonCodec()), []
+    store.declare([TP])
+
+    def ask(question):
+        try:
+            question()
+        except TransientError as error:
+            told.append(error)
+
+    questions = (query.counts, query.last_change, lambda: store.kept([TP.topic]))
+    asking = [threading.Thread(target=ask, args=(question,)) for question in questions]
+    with store.reading(), store.reading():
+        pass  # so that both readers have a connection
+    line.swallow()
+    for thread in asking:
+        thread.start()
+    wait_until(lambda: store._engine.pool.checkedout() == 2 and store._writer._lock.locked())
+    store.close()
+    for thread in asking:
+        thread.join()
+    line.heal()
+    line.close()
+    assert len(told) == len(asking)
