@@ -10,11 +10,13 @@ whichever part died. The ends count open transactions, behind which committed re
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from hub.bus.contract import Bus, Consumer, TopicPartition
 from hub.domains import DOMAINS
+from hub.errors import BadRecordError
 from hub.forces import Feed
+from hub.logs import Seldom
 from hub.schema.codec import Codec
 from hub.view.session import Fresh
 
@@ -59,6 +61,7 @@ class FreshnessPipeline:
         self._topics = sorted({p.feed.positions_topic for p in self._pipelines.values()})
         self._decoders = {topic: codec.decoder(topic) for topic in self._topics}
         self._consumer: Consumer | None = None
+        self._told = Seldom(most=1)
 
     def advance(self, kept: Callable[[], Mapping[TopicPartition, int]]) -> list[Fresh]:
         """Move every check on as far as it goes; the feeds that became complete to a later time.
@@ -79,12 +82,22 @@ class FreshnessPipeline:
                 # Keys are <domain>/<system>/<name>; the entry without a name holds complete_to.
                 if record.value is None or not (record.key or b"").endswith(b"/"):
                     continue
-                entry = self._decoders[record.topic](record.value)
+                entry = self._entry(record.topic, record.value)
+                if entry is None:
+                    continue
                 pipeline = self._pipelines.get((entry["force"], entry["domain"]))
                 if pipeline is not None and entry["name"] == "" and entry["complete_to"] is not None:
                     pipeline.newest = entry["complete_to"]
             if not records:
                 return
+
+    def _entry(self, topic: str, value: bytes) -> dict[str, Any] | None:
+        """An entry of a positions topic; one that cannot be read leaves its feed stale, and no other."""
+        try:
+            return self._decoders[topic](value)
+        except BadRecordError as error:
+            self._told.warning("position cannot be read", topic=topic, reason=str(error))
+            return None
 
     def _start(self) -> None:
         """Take the ends of the forces' topics, after their times have been read."""
@@ -118,6 +131,11 @@ class FreshnessPipeline:
         reached = kept()
         passed = [(p.feed, _passed(p.at_view, reached)) for p in pending]
         return [Fresh(feed.force, feed.domain, time) for feed, time in passed if time is not None]
+
+    def forget(self) -> None:
+        """Begin the checks anew: some were passed, and what they told was lost with an error."""
+        for pipeline in self._pipelines.values():
+            pipeline.started = None
 
     def close(self) -> None:
         consumer, self._consumer = self._consumer, None

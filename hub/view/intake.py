@@ -103,7 +103,7 @@ class Intake:
         while sum(n for n, _ in window) - window[0][0] >= WINDOW:
             window.popleft()
         seen, bad = (sum(column) for column in zip(*window, strict=True))
-        if seen >= WINDOW and bad * 2 > seen:
+        if dead and seen >= WINDOW and bad * 2 > seen:
             first = dead[0]
             raise SourceChangedError(
                 f"{bad} of the last {seen} records of the alliance topics cannot be used, such as offset "

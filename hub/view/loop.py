@@ -120,6 +120,7 @@ class View:
             if self._spans is not None:
                 self._spans.drop()
             self._astray = error
+            self._freshness.forget()
             if isinstance(error, StoreAwayError):  # a bus that is away could not be told
                 self._tell_error(error)
             self._leave_unless_assigned()

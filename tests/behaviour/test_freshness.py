@@ -1,7 +1,10 @@
 """A quiet source is fresh, a silent one is stale, whichever part died."""
 
+import contextlib
+
 import pytest
 
+from hub.errors import TransientError
 from hub.normalise.loop import GROUP as NORMALISERS
 from hub.view import loop
 from hub.view.freshness import MOST_PENDING, NORMALISER_GROUP, FreshnessPipeline
@@ -215,3 +218,35 @@ def test_other_entries_of_a_position_say_nothing_of_freshness(scene):
     )
     assert _fresh(pipeline, {}) == []
     pipeline.close()
+
+
+def test_what_a_failing_store_kept_from_being_told_is_told_once_it_answers(pipeline, monkeypatch):
+    pipeline.go_on(2, "1")
+    store, step, calls = pipeline.scene.store, pipeline.view.step, []
+    keep = store.keep_freshness
+
+    def fail_at_first(*given):
+        calls.append(given)
+        if len(calls) <= 5:
+            raise TransientError("away")
+        keep(*given)
+
+    def step_through_failures():
+        with contextlib.suppress(TransientError):
+            step()
+
+    monkeypatch.setattr(store, "keep_freshness", fail_at_first)
+    monkeypatch.setattr(pipeline.view, "step", step_through_failures)
+    pipeline.go_on(1, "2")
+    pipeline.connector.alive = False  # nothing newer comes that would tell it
+    pipeline.go_on(20)
+    assert len(calls) > 5
+    assert pipeline.age() == 20
+
+
+def test_a_position_that_cannot_be_read_leaves_its_feed_stale_and_stops_nothing(pipeline):
+    pipeline.go_on(2, "1")
+    pipeline.scene.send(f"{FORCE}.positions.v1", (b"incident/command/", b"nonsense"))
+    pipeline.go_on(3, "2")
+    assert pipeline.age() <= 1
+    assert pipeline.scene.counted("applied") == 2

@@ -130,6 +130,16 @@ def test_one_bad_record_read_again_and_again_is_not_most_of_a_window(scene):
     assert len(scene.letters(INCIDENTS)) == 1
 
 
+def test_good_records_behind_many_bad_ones_are_taken_in(scene):
+    scene.send(INCIDENTS, *((incident(f"bad {n}")["id"].encode(), b"nonsense") for n in range(WINDOW - 1)))
+    view = scene.view()
+    scene.settle(view)
+    scene.publish("incident", *(incident(str(n)) for n in range(WINDOW // 2)))
+    scene.settle(view)
+    counts = scene.query.counts()["incident"]["leicestershire"]
+    assert (counts["applied"], counts["dead_lettered"]) == (WINDOW // 2, WINDOW - 1)
+
+
 def test_a_view_that_starts_tells_what_was_fresh_before(scene):
     scene.store.declare_feeds([("leicestershire", "hr")])
     scene.store.keep_freshness([Fresh("leicestershire", "hr", T0)], T0)
