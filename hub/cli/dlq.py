@@ -173,6 +173,7 @@ def export(
             for line in lines:
                 typer.echo(line)
             return
+        to.touch(0o600)  # a new one is for who asked alone: it may hold personal data
         with to.open("w", encoding="utf-8") as file:
             file.writelines(f"{line}\n" for line in lines)
 

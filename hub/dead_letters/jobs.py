@@ -55,7 +55,7 @@ class Job:
 
 
 def numbers(found: Sequence[Finding]) -> dict[str, Any]:
-    """How many came to what, and each letter that did not pass, with why."""
+    """How many came to what, and what each letter came to, with why."""
     return {
         "verdicts": dict(Counter(str(finding.verdict) for finding in found)),
         "letters": [{"letter": each.letter, "verdict": str(each.verdict), "why": each.why} for each in found],

@@ -200,6 +200,6 @@ async def _body(request: Request) -> bytes:
 def _read(body: bytes) -> Backfill:
     try:
         return read_backfill(json.loads(body))
-    except (ValueError, BadQueryError) as error:
+    except (ValueError, RecursionError, BadQueryError) as error:
         said = str(error) if isinstance(error, BadQueryError) else "the body is not JSON."
         raise Problem(400, "That was not understood", said) from error

@@ -94,6 +94,14 @@ def test_a_restart_of_failed_ones_alone_leaves_the_others_be(server):
         assert restarts() == before + 1
 
 
+@pytest.mark.parametrize("body", [b"", b"[" * 100_000, b'{"keys": []}', b'{"keys": ["1"], "pace": 3}'])
+def test_a_backfill_that_is_not_well_put_is_refused_with_what_is_wrong(server, body):
+    with server.client("operator") as client:
+        refused = client.put(f"{ONE}/backfill", content=body)
+    assert (refused.status_code, refused.json()["error_code"]) == (400, 400)
+    assert refused.json()["message"]
+
+
 def test_one_that_is_stopped_is_resumed_and_not_restarted(server):
     with server.client("operator") as client:
         assert client.put(f"{ONE}/stop").status_code == 204

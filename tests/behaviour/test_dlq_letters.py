@@ -194,6 +194,7 @@ def test_the_command_line_does_all_of_it(room, tmp_path):
     lines = [json.loads(line) for line in file.read_text().splitlines()]
     assert [line["state"] for line in lines] == ["discarded", "failed"]
     assert SECRET not in file.read_text()
+    assert file.stat().st_mode & 0o077 == 0
 
 
 def test_ctrl_c_ends_a_replay_after_the_batch_under_way(room, tmp_path):

@@ -106,3 +106,14 @@ def test_who_may_not_see_incidents_is_told_so(tmp_path, page):
         page.goto(server.address)
         sign_in(page, "operator")
         expect(page.locator("#link")).to_contain_text("'operator' holds no role that may read incidents")
+
+
+def test_where_a_reason_is_wanted_the_page_asks_for_it(tmp_path, page):
+    with running(tmp_path, require_justification=True) as server:
+        server.apply("incident", an_incident("1"))
+        page.goto(server.address)
+        expect(page.locator("#link")).to_have_text("Say why you look")
+        page.get_by_label("Reason for looking").fill("log 12 – a caller")
+        page.get_by_role("button", name="Sign in").click()
+        expect(numbers(page)).to_have_text(["1"])
+        expect(page.locator("#link")).to_have_text("Live")

@@ -22,11 +22,13 @@ function element(name, text, attributes = {}) {
 class Refused extends Error {}
 
 async function ask(path) {
-  const token = sessionStorage.getItem("token");
-  const answer = await fetch(path, { headers: token ? { Authorization: `Bearer ${token}` } : {} });
+  const [token, reason] = ["token", "reason"].map((name) => sessionStorage.getItem(name));
+  const headers = { ...(token && { Authorization: `Bearer ${token}` }), ...(reason && { Justification: reason }) };
+  const answer = await fetch(path, { headers });
   if (answer.ok) return answer;
-  if (answer.status === 401) signIn();
-  const { detail } = await answer.json();
+  const { title, detail } = await answer.json();
+  if (answer.status === 401) signIn("token", "Not signed in");
+  if (title === "Why do you ask?") signIn("reason", "Say why you look");
   throw answer.status < 500 ? new Refused(detail) : new Error(detail);
 }
 
@@ -36,18 +38,27 @@ async function get(path) {
 
 let signedIn = Promise.resolve();
 
-function signIn() {
+// Ask the person for a token, or for the reason that some hubs want of everybody.
+function signIn(wanted, state) {
   if (!$("sign-in").hidden) return;
+  for (const name of ["token", "reason"]) {
+    $(name).closest("label").hidden = name !== wanted;
+    $(name).required = name === wanted;
+  }
   $("sign-in").hidden = false;
-  if (sessionStorage.getItem("token")) $("sign-in-error").textContent = "That token is not valid.";
-  $("token").focus();
+  say("lost", state);
+  if (wanted === "token" && sessionStorage.getItem("token")) $("sign-in-error").textContent = "That token is not valid.";
+  $(wanted).focus();
   signedIn = new Promise((resolve) => { $("sign-in").addEventListener("submit", resolve, { once: true }); });
 }
 
 $("sign-in").addEventListener("submit", (event) => {
   event.preventDefault();
-  sessionStorage.setItem("token", $("token").value);
-  $("token").value = "";
+  for (const name of ["token", "reason"]) {
+    // A header holds plain letters alone.
+    if ($(name).value) sessionStorage.setItem(name, $(name).value.replace(/[^ -~]/g, "?"));
+    $(name).value = "";
+  }
   $("sign-in-error").textContent = "";
   $("sign-in").hidden = true;
 });
@@ -249,7 +260,6 @@ for (;;) {
     if (performance.now() - began > RETRY_MS) continue; // in order: a connection's longest life was over
   } catch (error) {
     if (!$("sign-in").hidden) {
-      say("lost", "Not signed in");
       await signedIn;
       say("connecting", "Connecting…");
       continue;
