@@ -43,6 +43,10 @@ class PackedHeaders(Sequence[tuple[str, bytes]]):
     def __iter__(self) -> Iterator[tuple[str, bytes]]:
         return iter(unpack_headers(self._packed))
 
+    def may_have(self, name: str) -> bool:
+        """Whether a header of this name can be among them; they are not unpacked for that."""
+        return name.encode() in self._packed
+
 
 class Record(NamedTuple):
     """A record as read."""

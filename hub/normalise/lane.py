@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from hub.bus.contract import Bus, Producer, Received
+from hub.bus.contract import Bus, Headers, Producer, Received
 from hub.dead_letters import dead_letter, dead_letter_key, dead_letter_topic, letter_headers
 from hub.dead_letters.holds import Holds
 from hub.errors import BadRecordError, HeldBehindError
@@ -13,7 +13,7 @@ from hub.logs import Seldom
 from hub.metrics import Metrics
 from hub.normalise.flags import Flags
 from hub.normalise.mapping import Envelope, Mapper
-from hub.normalise.step import Made, Step
+from hub.normalise.step import Step
 from hub.normalise.window import Window
 from hub.schema.codec import Codec
 from hub.tracing import spans, trace_id_of
@@ -101,27 +101,27 @@ class Lane:
                 raise event
             if self._holds is not None and event is not None:
                 self._refuse_held(self._holds.behind(received, event))
-            made = self._step.make(received, event)
+            value, headers, doubts = self._step.make(received, event)
         except BadRecordError as error:
             self._bury(producer, received, error)
             return False
         self._window.good()
-        self._send(producer, received, made)
-        flags += made.flags
+        self._send(producer, received, value, headers)
+        flags += doubts
         return True
 
     def release(self, producer: Producer, received: Received) -> None:
         """Send an event that waited behind a dead letter. `BadRecordError` where it is bad itself."""
-        self._send(producer, received, self._step.make(received, self._step.read(received)))
+        value, headers, _ = self._step.make(received, self._step.read(received))
+        self._send(producer, received, value, headers)
 
-    def _send(self, producer: Producer, received: Received, made: Made) -> None:
-        headers = made.headers
+    def _send(self, producer: Producer, received: Received, value: bytes | None, headers: Headers) -> None:
         if self._spans is not None:
             headers = self._spans.follow(self._step.topic, received.key, headers)
         producer.send(
             self._step.topic,
             received.key,
-            made.value,
+            value,
             headers,
             partition=received.partition if self._keeps_partition else None,
             timestamp=received.timestamp,

@@ -1,24 +1,19 @@
 """One record's step: decode the force's event, map it, encode the alliance's record with its headers."""
 
-from typing import NamedTuple
-
 from hub.bus.contract import RECORD_LIMIT_BYTES, Headers, Received
+from hub.bus.headers import header
 from hub.domains import DOMAINS
 from hub.errors import BadRecordError
 from hub.events import Heading, event_id
 from hub.normalise.flags import Flags
 from hub.normalise.mapping import Envelope, Mapper, Record
 from hub.schema.codec import Codec
+from hub.tracing import HEADER
 
 _ROOM_FOR_KEY_AND_HEADERS = 64 * 1024
 
-
-class Made(NamedTuple):
-    """What a step made: the value and headers to send, and the doubts to count."""
-
-    value: bytes | None
-    headers: Headers
-    flags: Flags
+Made = tuple[bytes | None, Headers, Flags]
+"""What a step made: the value and headers to send, and the doubts to count."""
 
 
 class Step:
@@ -44,9 +39,9 @@ class Step:
     def make(self, received: Received, envelope: Envelope | None) -> Made:
         """Make what is sent on, an erasure as it came. `BadRecordError` where a record has no owner."""
         if envelope is None:
-            return Made(None, (), [])
+            return None, (), []
         record = self.map(received, envelope)
-        return Made(self.encode(record), self._headers(received, record), record["flags"])
+        return self.encode(record), self._headers(received, record), record["flags"]
 
     def map(self, received: Received, envelope: Envelope) -> Record:
         """A mapping that fails on a row is a defect; the row is kept, the others go on."""
@@ -73,13 +68,5 @@ class Step:
             event_id(record["id"], record["source_version"], self._mapping_version),
             provenance["read_at"] if changed_at is None else changed_at,
             received.key or b"",
-            _trace(received.headers),
+            header(received.headers, HEADER),
         )
-
-
-def _trace(found: Headers) -> bytes | None:
-    """Find the trace that an event bears, a connector's or another's; a loop is quicker than a generator."""
-    for name, value in found:
-        if name == "traceparent":
-            return value
-    return None
