@@ -96,7 +96,11 @@ def align(bus: Bus, declared: Sequence[TopicSpec]) -> list[str]:
 
 def check(bus: Bus, declared: Sequence[TopicSpec]) -> list[str]:
     """Compare the topics of a bus with their declaration: each difference in words, with its remedy."""
-    there = bus.describe_topics()
+    return differences(bus.describe_topics(), declared)
+
+
+def differences(there: Mapping[str, TopicSpec], declared: Sequence[TopicSpec]) -> list[str]:
+    """The same of topics that were described before."""
     return [problem for spec in declared for problem in _differences(spec, there.get(spec.name))]
 
 
