@@ -94,6 +94,24 @@ def test_what_the_live_reading_meets_meanwhile_is_newer_than_what_was_gathered(b
     assert shape(bench.of(feed, key(2)), "GRADE") == [(1, False, "1")]
 
 
+def test_rows_that_are_gone_when_they_are_to_be_taken_are_told(bench, feed, operator):
+    legacy = missed(bench, feed, row(1), row(2))
+
+    def one_goes_once_all_was_read():
+        progress = operator.status.progress
+        if progress is not None and progress["phase"] == "waiting":
+            legacy.rows[0] = row(3)
+
+    legacy.before_read = one_goes_once_all_was_read
+    operator.backfill(keys(1, 2))
+    with Kept(bench, feed, legacy):
+        wait_until(lambda: over(operator), lambda: str(operator.status))
+    progress = operator.status.progress
+    assert (progress["phase"], progress["published"]) == ("done", 1)
+    assert progress["error"] == "1 rows were gone when they were to be taken"
+    assert [event["key"] for event in bench.events(feed)] == [key(2)]
+
+
 def test_a_time_is_that_of_change_or_of_creation(bench, feed, operator):
     day = dt.datetime(2016, 11, 2, tzinfo=dt.UTC)
     changed = int(day.timestamp() * 1_000_000)
