@@ -1,5 +1,6 @@
 """Dead letters on a real Kafka: replayed once, in order, never over a newer version."""
 
+import contextlib
 import threading
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from hub.access import LOCAL
 from hub.bus import open_bus
 from hub.dead_letters.cases import State
+from hub.dead_letters.erasures import Erasures, let_erased_go
 from hub.dead_letters.search import Search
 from hub.dead_letters.writer import Pen
 from tests.behaviour.test_dlq_strict_order import strict
@@ -62,6 +64,7 @@ def test_letters_are_replayed_and_what_waited_behind_them_goes_on(room, monkeypa
     counts = room.office.writer.book.counts("leicestershire", "incident")
     assert counts == {"resent": 1, "replayed_normalise": 2}
     two_at_once(room, ids[THIRD])
+    erased(room, THIRD, ids)
 
 
 def put_newer(room, key):
@@ -94,3 +97,12 @@ def two_at_once(room, letter):
     assert acts.count("discarded") == 1
     assert room.case(letter).state is State.DISCARDED
     other.writer.book.close()
+
+
+def erased(room, key, ids):
+    """The letter of an erased record goes, resolved or not, and those of others stay."""
+    before = set(room.ids())
+    room.write(INCIDENTS, (good(key)["record_id"].encode(), None))
+    with contextlib.closing(Erasures(room.bus, room.stopped)) as erasures:
+        assert let_erased_go(room.office, erasures) == 1
+    assert before - set(room.ids()) == {ids[key]}
