@@ -5,6 +5,7 @@ timestamps rather than ages, and never a record's key as a label (invariant 10).
 """
 
 import time
+from collections.abc import Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
@@ -105,6 +106,18 @@ class Metrics:
             (*feed, "stage", "state"),
             registry=self.registry,
         )
+        self.reconcile_differences = Gauge(
+            "alliance_hub_reconcile_differences",
+            "Records of a source system that the view does not show as it says them.",
+            (*feed, "kind"),
+            registry=self.registry,
+        )
+        self.reconcile_ended = Gauge(
+            "alliance_hub_reconcile_timestamp_seconds",
+            "When the last reconciliation of a feed ended.",
+            feed,
+            registry=self.registry,
+        )
         self.audit_entries = Counter(
             "alliance_hub_audit_entries",
             "Entries for the audit log: those that are in it, and those that could not be written.",
@@ -161,6 +174,12 @@ class Metrics:
         """Tell that a step failed in passing, and is tried again after a pause."""
         self.retries.labels(stage, force, domain).inc()
         self.pulse.pauses((stage, force, domain), pause_seconds)
+
+    def reconciled(self, force: str, domain: str, differences: Mapping[str, int], at: float) -> None:
+        """Tell how many records of each kind a reconciliation found, and when it ended."""
+        for kind, count in differences.items():
+            self.reconcile_differences.labels(force, domain, kind).set(count)
+        self.reconcile_ended.labels(force, domain).set(at)
 
     def declare(self, stage: str, force: str, domain: str) -> None:
         """Make every series of a feed at a stage present from the start."""

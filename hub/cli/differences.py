@@ -1,10 +1,7 @@
-"""Tells what a reconciliation came to: for a person, as JSON, and as metrics for a scheduler."""
+"""Tells what a reconciliation came to: for a person, and as JSON."""
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
-
-from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
 
 from connectors.looks import DEAD_LETTERED, DIFFERENCES, TOLD, Look, Result
 from hub.events import iso_micros
@@ -84,22 +81,3 @@ def _record(look: Look, *, values: bool) -> dict[str, Any]:
     if values:
         return told | {"fields": {n: {"source": s, "view": v} for n, (s, v) in look.fields.items()}}
     return told | {"fields": list(look.fields)}
-
-
-def write_metrics(file: Path, results: Sequence[Result]) -> None:
-    """In one step, so that a collector never reads half of it."""
-    registry = CollectorRegistry()
-    differences = Gauge(
-        "alliance_hub_reconcile_differences",
-        "Records of a source system that the view does not show as it says them.",
-        ("force", "domain", "kind"),
-        registry=registry,
-    )
-    ended = Gauge(
-        "alliance_hub_reconcile_timestamp_seconds", "When the last reconciliation ended.", registry=registry
-    )
-    for result in results:
-        for kind in DIFFERENCES:
-            differences.labels(result.feed.force, result.feed.domain, kind).set(result.kinds[kind])
-    ended.set_to_current_time()
-    write_to_textfile(str(file), registry)

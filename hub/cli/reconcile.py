@@ -2,15 +2,17 @@
 
 import json
 from contextlib import closing
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from connectors.sources import open_source
 from hub.cli.acting import Reason, Token, audited, who
+from hub.cli.demo import read_duration
 from hub.cli.options import takes_settings
 from hub.cli.parts import Parts
+from hub.cli.process import Process
+from hub.cli.reconciler import STAGE, Reconciler, Step
 from hub.config import Settings, SourceSettings
 from hub.errors import ConfigurationError
 from hub.forces import Feed
@@ -37,9 +39,9 @@ def reconcile(
     patience: Annotated[
         float, typer.Option(min=0, help="Seconds the view may take to show what the source says.")
     ] = 60,
-    metrics: Annotated[
-        Path | None,
-        typer.Option(help="Write the counts here for node_exporter's textfile collector."),
+    every: Annotated[
+        str | None,
+        typer.Option(help="Do it again so often (10m, 1h) until stopped, and tell the counts at /metrics."),
     ] = None,
     reason: Reason = "",
     token: Token = None,
@@ -49,8 +51,12 @@ def reconcile(
     The sources are only read, while the hub goes on or stands still. Counts are by the record's
     own day. A row that became a dead letter is named as such, and is no difference.
     """
-    from hub.cli.differences import as_dict, lines, write_metrics  # brings the national grid
+    from hub.cli.differences import as_dict, lines  # brings the national grid
 
+    if every is not None:
+        if as_json or day or fields or show_values:
+            raise ConfigurationError("--every tells counts alone, at /metrics: leave out what shows more.")
+        _again_and_again(settings, force, domain, patience, whole=whole, every_seconds=read_duration(every))
     parts = Parts(settings)
     feeds = _located(parts, force, domain)
     if show_values:
@@ -66,9 +72,29 @@ def reconcile(
     parts.close()
     if as_json:
         typer.echo(json.dumps([as_dict(each, day, values=show_values) for each in results], indent=2))
-    if metrics is not None:
-        write_metrics(metrics, results)
     raise typer.Exit(1 if any(each.differences for each in results) else 0)
+
+
+def _again_and_again(
+    settings: Settings,
+    force: str | None,
+    domain: str | None,
+    patience: float,
+    *,
+    whole: bool,
+    every_seconds: float,
+) -> NoReturn:
+    process = Process(settings)
+    parts = process.parts
+    feeds = _located(parts, force, domain)
+
+    def compare(feed: Feed, step: Step) -> "Result":
+        return _result(parts, feed, patience, whole=whole, step=step)
+
+    process.heed_signals()
+    reconciler = Reconciler(feeds, compare, parts.metrics, every_seconds=every_seconds)
+    process.start({STAGE: reconciler}, port=0)
+    raise typer.Exit(process.wait())
 
 
 def _located(parts: Parts, force: str | None, domain: str | None) -> list[Feed]:
@@ -83,18 +109,18 @@ def _located(parts: Parts, force: str | None, domain: str | None) -> list[Feed]:
     return feeds
 
 
-def _result(parts: Parts, feed: Feed, patience: float, *, whole: bool) -> "Result":
+def _result(parts: Parts, feed: Feed, patience: float, *, whole: bool, step: Step = lambda: None) -> "Result":
     from connectors.looks import Looker
     from connectors.reconciliation import Reconciliation
     from connectors.second_reading import SecondReading
+    from hub.cli.stepping import SteppedQuery, SteppedSource
     from hub.normalise.boundary import load_boundary
     from hub.normalise.mapping import compile_mapping
-    from hub.view.query import Query
 
     where: SourceSettings = parts.settings.sources[feed.force][feed.domain]
     boundary = parts.settings.boundary
     mapper = compile_mapping(feed, boundary=load_boundary(boundary, parts.forces) if boundary else None)
-    source = open_source(feed, where.location, where.secret())
+    source = SteppedSource(open_source(feed, where.location, where.secret()), step)
     with closing(SecondReading(feed, source, parts.codec, patience=patience)) as reading:
-        looker, query = Looker(mapper, parts.codec), Query(parts.store, parts.codec)
+        looker, query = Looker(mapper, parts.codec), SteppedQuery(parts.store, parts.codec, step)
         return Reconciliation(reading, looker, query, whole=whole).run(patience)

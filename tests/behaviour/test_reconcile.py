@@ -3,6 +3,7 @@
 import itertools
 import json
 import shutil
+import time
 from urllib.parse import unquote
 
 import pytest
@@ -10,8 +11,10 @@ from typer.testing import CliRunner
 
 from hub.cli.app import app
 from hub.view.store import open_store
+from tests.faults.running import Running
 from tests.reconciling import LINCOLNSHIRE, scene
 from tests.soak.running import write_settings
+from tests.waiting import wait_until
 
 FEEDS = [
     ("leicestershire", "incident"),
@@ -183,6 +186,25 @@ def command(told, tmp_path):
     return run
 
 
+@pytest.fixture
+def running(told, tmp_path):
+    """Starts `alliance-hub reconcile WORDS` as a process; a force's incidents may be said to be elsewhere."""
+    started = []
+
+    def run(*words, **elsewhere):
+        file = write_settings(tmp_path / "hub.toml", told.legacy)
+        settings = file.read_text("utf-8")
+        for force, location in elsewhere.items():
+            settings = settings.replace(told.legacy.locations()[force]["incident"], location)
+        file.write_text(f'forces = ["{LINCOLNSHIRE}"]\nstate = "{tmp_path}"\n{settings}', "utf-8")
+        started.append(Running(file, tmp_path / "reconcile.log", "reconcile", *words))
+        return started[-1]
+
+    yield run
+    for process in started:
+        process.end()
+
+
 def test_the_command_ends_well_where_all_is_the_same(told, view, command):
     done = command("reconcile", "nottinghamshire")
     assert done.exit_code == 0, done.output
@@ -193,10 +215,9 @@ def test_the_command_ends_well_where_all_is_the_same(told, view, command):
 def test_the_command_names_keys_and_fields_and_values_only_when_asked(told, view, command, tmp_path):
     record = told.live("nottinghamshire")[0]
     view.alter("incident", record, summary="planted words")
-    metrics = tmp_path / "reconcile.prom"
     assert command("topics", "apply").exit_code == 0  # the audit log is on the bus
 
-    keys = command("reconcile", "nottinghamshire", "incident", "--metrics", str(metrics))
+    keys = command("reconcile", "nottinghamshire", "incident")
     fields = command("reconcile", "nottinghamshire", "incident", "--fields")
     values = command("reconcile", "nottinghamshire", "incident", "--show-values", "--reason", "a test")
     as_json = command("reconcile", "nottinghamshire", "incident", "--json")
@@ -209,10 +230,45 @@ def test_the_command_names_keys_and_fields_and_values_only_when_asked(told, view
     assert "planted words" in values.output
     (told_of,) = json.loads(as_json.stdout)[0]["records"]
     assert (told_of["kind"], told_of["fields"]) == ("differing", ["summary"])
-    series = (
-        'alliance_hub_reconcile_differences{domain="incident",force="nottinghamshire",kind="differing"} 1.0'
-    )
-    assert series in metrics.read_text("utf-8")
+
+
+def test_again_and_again_it_tells_what_differs_until_nothing_does(told, view, tmp_path, running):
+    record = told.live("nottinghamshire")[0]
+    view.alter("incident", record, summary="not what the source says")
+    process = running("nottinghamshire", "incident", "--every", "0.1s")
+    feed = {"force": "nottinghamshire", "domain": "incident"}
+
+    def differing():
+        return process.metric("alliance_hub_reconcile_differences", kind="differing", **feed)
+
+    wait_until(lambda: differing() == 1, lambda: f"a difference is told of: {process.text}")
+    process.wait_until_ready()
+    view.alter("incident", record)
+    wait_until(lambda: differing() == 0, lambda: f"no difference is told of: {process.text}")
+    assert 0 < process.metric("alliance_hub_reconcile_timestamp_seconds", **feed) <= time.time()
+    assert process.stop() == 0, process.text
+
+
+def test_a_source_that_cannot_be_read_is_tried_again_and_holds_up_no_other(told, view, tmp_path, running):
+    (tmp_path / "drops").mkdir()
+    drops = tmp_path / "drops"
+    process = running("--every", "0.1s", "--patience", "0", leicestershire=f"sqlite:///{drops}/none.db")
+    feed = {"force": "nottinghamshire", "domain": "hr"}
+
+    def ended():
+        return process.metric("alliance_hub_reconcile_timestamp_seconds", **feed)
+
+    wait_until(ended, lambda: f"another feed is compared: {process.text}")
+    wait_until(lambda: process.text.count("reconciliation failed") > 2, lambda: f"again: {process.text}")
+    unread = {"force": "leicestershire", "domain": "incident"}
+    assert process.metric("alliance_hub_reconcile_timestamp_seconds", **unread) == 0
+    process.wait_until_ready()
+
+
+def test_what_is_done_again_and_again_shows_no_records(command):
+    done = command("reconcile", "--every", "1h", "--show-values")
+    assert done.exit_code == 2
+    assert "/metrics" in done.output
 
 
 def test_the_command_tells_of_one_day_alone_when_asked(told, view, command):

@@ -17,6 +17,7 @@ UNITS = {
     "alliance-hub-normalise@1": 8083,
     "alliance-hub-view": 8082,
     "alliance-hub-serve": 8080,
+    "alliance-hub-reconcile": 8081,
 }
 PATIENCE_SECONDS = 240
 SETTINGS = """
@@ -69,7 +70,7 @@ class Machine:
         told = self("systemctl", "show", unit, check=False)
         return {"ActiveState": "", **dict(line.split("=", 1) for line in told.splitlines() if "=" in line)}
 
-    def ask(self, *addresses: str) -> list:
+    def ask(self, *addresses: str):
         """What is answered within the machine, each as JSON; None where nothing is, or an error."""
         return json.loads(self("/opt/alliance-hub/bin/python3", "-c", ASK, *addresses))
 

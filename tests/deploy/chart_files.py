@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hub.acl.entry import Kind
 from hub.acl.plan import plan
-from hub.bus.kafka_admin import _creation
+from hub.bus.kafka_topics import creation
 from hub.bus.topics import PARTITIONS, specs
 from hub.cli.parts import builtin_force_folders
 from hub.forces import load_forces
@@ -31,7 +31,7 @@ def topics():
         | {
             "config": {
                 name: value
-                for name, value in _creation(spec)["configs"].items()
+                for name, value in creation(spec)["configs"].items()
                 if name != "min.insync.replicas"
             }
         }

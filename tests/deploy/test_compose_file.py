@@ -37,6 +37,7 @@ def test_it_starts_every_part():
         "normaliser",
         "view",
         "server",
+        "reconciler",
         "prometheus",
         "grafana",
         "standins",

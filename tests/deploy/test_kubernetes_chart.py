@@ -75,6 +75,13 @@ def test_every_connector_is_alone_and_keeps_its_name(whole):
     assert all(found[name]["spec"]["replicas"] == 1 for name in connectors)
 
 
+def test_every_source_is_compared_with_the_view_unless_nobody_asks_for_it(whole):
+    names = {f"hub-reconcile-{force}-{domain}" for force, feeds in ALL_FEEDS.items() for domain in feeds}
+    assert names == {name for name in of(whole, "StatefulSet") if name.startswith("hub-reconcile-")}
+    never = of(made({"sources": ALL_FEEDS, "reconcile": {"every": ""}}), "StatefulSet")
+    assert not [name for name in never if name.startswith("hub-reconcile-")]
+
+
 def test_normalisers_grow_with_what_waits_for_them(whole):
     scaling = of(whole, "HorizontalPodAutoscaler")["hub-normalise"]["spec"]
     assert scaling["scaleTargetRef"]["name"] in of(whole, "StatefulSet")
@@ -102,7 +109,10 @@ def test_every_process_is_confined_and_asked_how_it_is(whole):
         assert container["livenessProbe"]["httpGet"]["path"] == "/livez"
 
 
-@pytest.mark.parametrize("name", ["connect-leicestershire-incident", "normalise", "view", "serve"])
+@pytest.mark.parametrize(
+    "name",
+    ["connect-leicestershire-incident", "reconcile-leicestershire-incident", "normalise", "view", "serve"],
+)
 def test_the_hub_takes_the_settings_that_it_makes(whole, name, tmp_path, monkeypatch: pytest.MonkeyPatch):
     written = tmp_path / "hub.toml"
     written.write_text(of(whole, "ConfigMap")["hub-settings"]["data"]["hub.toml"], "utf-8")
@@ -116,10 +126,10 @@ def test_the_hub_takes_the_settings_that_it_makes(whole, name, tmp_path, monkeyp
     bus = parse_kafka_url(settings.bus_url.replace("/run/secrets", str(tmp_path)))
     assert bus.servers == ("alliance-kafka-bootstrap:9093",)
     mounted = {Path(mount["mountPath"]) for mount in container["volumeMounts"]}
-    if name.startswith("connect-"):
+    if name.endswith("-leicestershire-incident"):
         assert settings.sources["leicestershire"]["incident"].secret_file is not None
         assert {Path("/run/secrets/source"), Path("/srv/drops")} <= mounted
-    if name in {"view", "serve"}:
+    if name in {"view", "serve", "reconcile-leicestershire-incident"}:
         assert settings.store_secret_file is not None
         assert settings.store_secret_file.parent in mounted
 

@@ -75,4 +75,4 @@ def test_every_process_belongs_to_the_target():
         unit.name for unit in UNITS.glob("*.service") if "WantedBy=alliance-hub.target" in unit.read_text()
     }
     assert wanted == {unit.name for unit in UNITS.glob("*.service")}
-    assert len(wanted) == 5
+    assert len(wanted) == 6

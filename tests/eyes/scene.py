@@ -1,14 +1,11 @@
 """A hub at work on a small disk, with a real Prometheus that watches it; what an operator does to it."""
 
 import contextlib
-import functools
-import http.server
 import os
 import resource
 import shlex
 import sqlite3
 import subprocess
-import threading
 from pathlib import Path
 
 from connectors.standins.truth import TruthIncident
@@ -40,11 +37,8 @@ class Scene:
         self._open.callback(self.world.close)
         resting = str(Path(__file__).with_name("resting"))
         self.environ = {"PYTHONPATH": resting, "RESTS_WHILE": str(self.rests)}
-        self.textfiles = folder / "textfiles"
-        self.textfiles.mkdir()
         self.prometheus = Prometheus(folder / "prometheus", quicker(FACTOR))
         self._open.callback(self.prometheus.end)
-        self.prometheus.watch(self._serve_textfiles(), job="others")
         self._log = folder / "hub.log"
         self.start()
 
@@ -68,9 +62,14 @@ class Scene:
         with contextlib.closing(sqlite3.connect(place, timeout=60)) as database, database:
             database.execute(statement)
 
-    def reconcile(self, *words):
-        """Compare as a scheduler does; its metrics are where Prometheus finds them."""
-        return self.run("reconcile", *words, "--metrics", str(self.textfiles / "metrics"))
+    @contextlib.contextmanager
+    def reconciling(self, *words):
+        """Compare again and again, watched by Prometheus."""
+        process = self.world.start("reconcile", *words, "--every", "1s")
+        self.prometheus.watch(process.address, job="others")
+        yield
+        assert process.stop() == 0, process.text
+        self.prometheus.watch(job="others")
 
     def follow(self, alert, command, **values):
         """Do what the alert's section of the runbook says: a command that stands there, filled in."""
@@ -129,20 +128,3 @@ class Scene:
             return False
         self._open.callback(subprocess.run, ["umount", "-l", str(self.disk)], check=True)
         return True
-
-    def _serve_textfiles(self):
-        """Serve what `reconcile --metrics` writes, in node_exporter's place."""
-        (self.textfiles / "metrics").write_text("")
-        handler = functools.partial(_Quiet, directory=str(self.textfiles))
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        self._open.callback(thread.join)
-        self._open.callback(server.server_close)
-        self._open.callback(server.shutdown)
-        return f"127.0.0.1:{server.server_port}"
-
-
-class _Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_):
-        """Nobody asks for this."""

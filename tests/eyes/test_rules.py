@@ -15,8 +15,8 @@ from tests.eyes.rules import DEPLOY, RULE_TESTS, RULES, alerts, rules, seconds, 
 from tests.needs import missing
 
 SCRAPE_SECONDS = 5
-ELSEWHERE = {"up", "alliance_hub_reconcile_differences"}
-"""Series that Prometheus makes itself, and what `alliance-hub reconcile --metrics` writes to a file."""
+ELSEWHERE = {"up"}
+"""Series that Prometheus makes itself."""
 
 
 def promtool(*words):

@@ -51,9 +51,8 @@ def test_every_query_of_every_dashboard_finds_numbers(scene):
                     if not found or any(math.isnan(value) for _, value in found):
                         yield panel, chosen, expression
 
-    with scene.world.in_use():
+    with scene.world.in_use(), scene.reconciling("--patience", "0"):
         wait_until(lambda: len(places(boards()["alliance-hub-connector"], prometheus)) == 6, str)
-        scene.reconcile("--patience", "0")
         wait_until(lambda: not any(lacking()), lambda: f"all find numbers, but not {list(lacking())}")
 
 
@@ -62,14 +61,13 @@ def test_a_lag_that_grows_and_what_a_reconciliation_finds_meanwhile_are_told_of_
     scene.enter("leicestershire", 1500)
     scene.enter("nottinghamshire", 3)
     scene.wait_until_firing("AllianceHubLagGrowing", topic="leicestershire.incident.v1")
-    assert scene.reconcile("nottinghamshire", "incident", "--patience", "0").returncode == 1
-    scene.wait_until_firing("AllianceHubReconciliationDiffers", kind="missing")
-    scene.wait_until_firing("AllianceHubForceStale", force="leicestershire")
-    scene.rests.unlink()
-    scene.wait_until_over("AllianceHubLagGrowing")
-    scene.wait_until_over("AllianceHubForceStale")
-    assert scene.reconcile("nottinghamshire", "incident").returncode == 0
-    scene.wait_until_over("AllianceHubReconciliationDiffers")
+    with scene.reconciling("nottinghamshire", "incident", "--patience", "0"):
+        scene.wait_until_firing("AllianceHubReconciliationDiffers", kind="missing")
+        scene.wait_until_firing("AllianceHubForceStale", force="leicestershire")
+        scene.rests.unlink()
+        scene.wait_until_over("AllianceHubLagGrowing")
+        scene.wait_until_over("AllianceHubForceStale")
+        scene.wait_until_over("AllianceHubReconciliationDiffers")
 
 
 def test_what_an_operator_can_mend_is_told_of_until_it_is_mended_as_the_runbook_says(scene):
