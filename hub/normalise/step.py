@@ -37,7 +37,7 @@ class Step:
         return None if received.value is None else self._decode(received.value)
 
     def make(self, received: Received, envelope: Envelope | None) -> Made:
-        """Make what is sent on, an erasure as it came. `BadRecordError` where a record has no owner."""
+        """Make what is sent on, an erasure as it came. `BadRecordError` without an owner or a time."""
         if envelope is None:
             return None, (), []
         record = self.map(received, envelope)
@@ -64,9 +64,12 @@ class Step:
     def _headers(self, received: Received, record: Record) -> Headers:
         provenance = record["provenance"]
         changed_at = provenance["changed_at"]
-        return self._heading.of(
-            event_id(record["id"], record["source_version"], self._mapping_version),
-            provenance["read_at"] if changed_at is None else changed_at,
-            received.key or b"",
-            header(received.headers, HEADER),
-        )
+        try:
+            return self._heading.of(
+                event_id(record["id"], record["source_version"], self._mapping_version),
+                provenance["read_at"] if changed_at is None else changed_at,
+                received.key or b"",
+                header(received.headers, HEADER),
+            )
+        except (ValueError, OverflowError) as error:
+            raise BadRecordError("The event's time lies outside the calendar; find who wrote it.") from error

@@ -110,6 +110,7 @@ CASES = (
     # events
     Case("a person without a number", Outcome.DEAD, f"{_FIELDS}a_person_without_a_number_is_refused"),
     Case("an event without a key", Outcome.DEAD, f"{_EVENTS}an_event_without_a_key_in_its_envelope"),
+    Case("an event of a time outside the calendar", Outcome.DEAD, f"{_EVENTS}an_event_of_a_time_outside_the"),
     Case("an event of another force", Outcome.DEAD, f"{_EVENTS}an_event_of_another_force_is_dead_lettered"),
     Case("an Avro value of an unknown id", Outcome.DEAD, f"{_EVENTS}an_unknown_schema_id_is_dead_lettered"),
     Case("an Avro value cut short", Outcome.DEAD, f"{_EVENTS}a_value_cut_short_is_dead_lettered"),

@@ -70,6 +70,13 @@ def test_an_event_without_a_key_in_its_envelope_is_dead_lettered(room: Room):
     assert "no key" in letter["reason"]
 
 
+@pytest.mark.parametrize("micros", [2**62, -(2**62), -(2**56)])
+def test_an_event_of_a_time_outside_the_calendar_is_dead_lettered(room: Room, micros: int):
+    timeless = event(LEICESTERSHIRE) | {"changed_at": micros}
+    letter = buried(room, room.codec.encoder(LEICESTERSHIRE.topic)(timeless))
+    assert "calendar" in letter["reason"]
+
+
 def test_an_event_of_another_force_is_dead_lettered(room: Room):
     stray = event(LEICESTERSHIRE, record_id="urn:alliance:incident:nottinghamshire:command:2016-11-01:7")
     letter = buried(room, room.codec.encoder(LEICESTERSHIRE.topic)(stray))
