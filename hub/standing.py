@@ -31,8 +31,8 @@ class Standing:
 
     `read_to` is the source time up to which a connector has published every change, `visible_to`
     that up to which the view shows it. `waiting` are records before the normalisers (of a
-    connector: its own) or the views. `since` is when it came to be so, or last was heard of where it
-    is unheard. `configured` is whether these settings say where its source is.
+    connector: its own) or the views. `since` is when it came to be so, or was last heard of where it
+    is UNHEARD or UNASSIGNED. `configured` is whether these settings say where its source is.
     """
 
     name: str
@@ -95,7 +95,7 @@ def _connector(
         rate.connectors.get(status.name),
         None if look.normalisers is None else look.normalisers.waiting.get(status.feed.topic, 0),
         status.error,
-        status.heard_at if state == UNHEARD else status.since,
+        status.heard_at if state in {UNHEARD, UNASSIGNED} else status.since,
         stale="freshness" not in look.errors and (age is None or age > stale_after),
         configured=feed in located or status.since is not None,
         status=status,

@@ -13,6 +13,7 @@ from hub.backfill import OVER, progress_in_words
 from hub.control import ConnectorState
 from hub.errors import HubError
 from hub.events import iso_micros
+from hub.flow import UNASSIGNED
 from hub.overview import Overview
 from hub.standing import UNHEARD, Standing, troubles, worst_words
 
@@ -115,7 +116,7 @@ def _said(standing: Standing) -> list[str]:
     said = []
     if standing.status is not None and standing.status.held is not None:
         said.append("a removal waits until a person accepts it; see `alliance-hub removals show`.")
-    if standing.state == UNHEARD:
+    if standing.status is not None and standing.since and standing.state in {UNHEARD, UNASSIGNED}:
         said.append("nothing was heard of it since; see whether its process runs, and what its log says.")
     if standing.error:
         said.append(standing.error)

@@ -167,6 +167,8 @@ class Normaliser:
             return
         last = LastError(in_words(error), int(self._clock() * 1_000_000))
         own = [p for p in consumer.assignment() & self._counts.keys() if p.topic in topics]
+        if not own:
+            return
         with suppress(HubError):  # the error itself is raised, and in the log
             producer.abort()
             producer.begin()

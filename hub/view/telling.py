@@ -30,7 +30,7 @@ class Telling:
     def error(self, consumer: Consumer, kept: Mapping[TopicPartition, int], error: Exception) -> None:
         """Tell an error once, where the bus takes it: the log has it all the same."""
         said = in_words(error)
-        if said == self._error:
+        if said == self._error or not kept:
             return
         text = beside_offset({}, LastError(said, int(self._clock() * 1_000_000)))
         offsets = {partition: Offset(offset, text) for partition, offset in kept.items()}

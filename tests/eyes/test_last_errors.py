@@ -10,7 +10,7 @@ from connectors.states import HEARTBEAT_SECONDS
 from hub.bus import open_bus
 from hub.bus.contract import Offset
 from hub.errors import ConfigurationError, FatalError, SourceChangedError, StoreAwayError, TransientError
-from hub.flow import Flow
+from hub.flow import GONE_AFTER_SECONDS, Flow
 from hub.last_error import LastError, beside_offset, read_beside_offset
 from hub.normalise import window
 from hub.normalise.counts import read_counts
@@ -192,13 +192,15 @@ def test_a_connector_of_which_nothing_is_heard_is_unheard(bench, error):
     flow.close()
     patience = UNHEARD_AFTER_SECONDS if error is None else TRYING_UNHEARD_AFTER_SECONDS
 
-    def standing(seconds):
+    def standing(seconds, state="RUNNING"):
         at = (status.heard_at or 0) + int(seconds * 1_000_000)
-        look = Overview(at, 0, connectors=[dataclasses.replace(status, error=str(error or ""))])
+        look = Overview(at, 0, connectors=[dataclasses.replace(status, error=str(error or ""), state=state)])
         return next(s for s in standings(look, Rates({}, None, None), set(), 1e9) if s.status is not None)
 
     assert standing(patience - 1).state == "RUNNING"
     unheard = standing(patience + 1)
     assert (unheard.state, unheard.since) == ("UNHEARD", status.heard_at)
     assert "UNHEARD" in troubles(unheard)
+    assert standing(GONE_AFTER_SECONDS + 1, "UNASSIGNED").since == status.heard_at
+    assert standing(GONE_AFTER_SECONDS + 1, "STOPPED").since == status.since
     assert patience >= 3 * HEARTBEAT_SECONDS
