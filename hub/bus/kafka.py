@@ -8,6 +8,7 @@ Only the files named kafka*.py import kafka-python; everything else asks this co
     kafka_identity.py  who owns a transactional id      kafka_connect.py   connecting, letting go
     kafka_password.py  a password from its file         kafka_acls.py      access lists
     kafka_admin.py     topics, end offsets, offsets of groups
+    kafka_topics.py    a topic's declaration in Kafka's words
 """
 
 import weakref

@@ -14,18 +14,16 @@ from kafka import TopicPartition as KafkaPartition
 from kafka.admin import ConfigResource, ConfigResourceType, MemberToRemove
 from kafka.structs import OffsetAndMetadata
 
-from hub.bus.contract import RECORD_LIMIT_BYTES, Offset, TopicPartition, TopicSpec
+from hub.bus.contract import Offset, TopicPartition, TopicSpec
 from hub.bus.kafka_connect import connect
 from hub.bus.kafka_errors import NOT_READY, translate, translated
+from hub.bus.kafka_topics import creation, settings, spec_of
 from hub.bus.kafka_url import KafkaAddress
 from hub.errors import ConfigurationError, FatalError, FencedError, TransientError
 
 T = TypeVar("T")
 
 _ANSWER_MS = 10_000
-_TOPIC_LIMIT_BYTES = RECORD_LIMIT_BYTES + 1024 * 1024
-_FOR_EVER = "-1"
-_LONGEST = 2**63 - 1
 
 
 class Transaction(NamedTuple):
@@ -87,7 +85,7 @@ class KafkaAdmin:
 
     def create_topics(self, specs: Sequence[TopicSpec]) -> None:
         present = self._ask("listing topics", lambda c: c.list_topics())
-        wanted = {s.name: _creation(s) for s in specs if s.name not in present}
+        wanted = {s.name: creation(s) for s in specs if s.name not in present}
         if not wanted:
             return
         try:
@@ -98,7 +96,7 @@ class KafkaAdmin:
         self._ask("waiting for topics", lambda c: c.wait_for_topics(list(wanted)))
 
     def alter_topics(self, specs: Sequence[TopicSpec]) -> None:
-        resources = [ConfigResource(ConfigResourceType.TOPIC, s.name, configs=_settings(s)) for s in specs]
+        resources = [ConfigResource(ConfigResourceType.TOPIC, s.name, configs=settings(s)) for s in specs]
         if resources:
             self._ask("changing topics", lambda c: c.alter_configs(resources))
 
@@ -109,8 +107,8 @@ class KafkaAdmin:
         if not resources:
             return {}
         answer = self._ask("describing topics", lambda c: c.describe_configs(resources, config_filter="all"))
-        settings = answer["topic"]
-        return {name: _spec(name, partitions, settings[name]) for name, partitions in ours.items()}
+        found = answer["topic"]
+        return {name: spec_of(name, partitions, found[name]) for name, partitions in ours.items()}
 
     def end_offsets(self, topics: Iterable[str], *, and_open: bool = False) -> dict[TopicPartition, int]:
         """Where committed records end: an open transaction holds the end back, unless it is counted."""
@@ -223,42 +221,3 @@ def _described(found: Mapping[str, Any]) -> Mapping[str, Any]:
     if error not in {told.NoError, told.GroupIdNotFoundError}:
         raise error(found["error"])
     return found
-
-
-def _creation(spec: TopicSpec) -> dict[str, Any]:
-    limits = {
-        "max.message.bytes": str(_TOPIC_LIMIT_BYTES),
-        # Else a source whose clock is ahead by an hour could send nothing.
-        "message.timestamp.after.max.ms": str(_LONGEST),
-    }
-    return {
-        "num_partitions": spec.partitions,
-        "replication_factor": spec.replication,
-        "configs": _settings(spec) | limits,
-    }
-
-
-def _settings(spec: TopicSpec) -> dict[str, str]:
-    kept_for = spec.retention_seconds
-    return {
-        "cleanup.policy": spec.cleanup,
-        "retention.ms": _FOR_EVER if kept_for is None else str(kept_for * 1000),
-        "min.compaction.lag.ms": str(spec.compaction_lag_seconds * 1000),
-        "delete.retention.ms": str(spec.tombstone_seconds * 1000),
-        "min.insync.replicas": str(spec.min_insync),
-    }
-
-
-def _spec(name: str, partitions: Sequence[Mapping[str, Any]], settings: Mapping[str, Any]) -> TopicSpec:
-    kept_ms = int(settings["retention.ms"]["value"])
-    cleanup = settings["cleanup.policy"]["value"]
-    return TopicSpec(
-        name=name,
-        partitions=len(partitions),
-        cleanup=cleanup,
-        retention_seconds=None if kept_ms < 0 or cleanup == "compact" else kept_ms // 1000,
-        replication=min(len(p["replica_nodes"]) for p in partitions),
-        min_insync=int(settings["min.insync.replicas"]["value"]),
-        compaction_lag_seconds=int(settings["min.compaction.lag.ms"]["value"]) // 1000,
-        tombstone_seconds=int(settings["delete.retention.ms"]["value"]) // 1000,
-    )
