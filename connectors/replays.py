@@ -42,6 +42,7 @@ from hub.dead_letters.rows import (
 )
 from hub.errors import BadRecordError, HubError
 from hub.forces import Feed
+from hub.kill_points import reached
 from hub.schema.codec import Codec
 
 _TIME_STEPS = 1000
@@ -78,7 +79,9 @@ class Replays:
             answer = row if isinstance(row, Answer) else self._publish(publisher, wish, row, events or {})
             publisher.answer(wish.name, self._encode(self._record(wish, answer)))
             if number % _AT_ONCE == 0 or number == len(waiting):
+                reached(3, "connect.replays:before")
                 publisher.part(at)
+                reached(3, "connect.replays:after")
 
     def _parsed(self, wish: Wish) -> ParsedRow | Answer:
         about, value, form = asked_value(wish)
@@ -93,7 +96,10 @@ class Replays:
         """What was last published of the keys; the topic is read only where there is something of one."""
         rows = [row for wish in wishes if isinstance(row := self._parsed(wish), ParsedRow)]
         known = publisher.state.lookup([row.key for row in rows if row.key is not None])
-        return newest_events(self._bus, self._codec, self._feed, known)
+        reached(4, "connect.overtaken:before")
+        events = newest_events(self._bus, self._codec, self._feed, known)
+        reached(4, "connect.overtaken:after")
+        return events
 
     def _publish(
         self, publisher: Publisher, wish: Wish, row: ParsedRow, events: Mapping[str, Mapping[str, Any]]

@@ -1,9 +1,11 @@
-"""What makes the seldom marks be passed: bad records, removals, and records that come back."""
+"""What makes the seldom marks be passed: bad records, removals, records that come back, rows replayed."""
 
 import datetime as dt
 import itertools
+import json
 import random
 import threading
+import time
 from contextlib import suppress
 from typing import cast
 
@@ -12,15 +14,22 @@ from connectors.standins.legacy import LegacySystems
 from connectors.standins.people import person
 from connectors.standins.truth import TruthIncident
 from hub.bus.contract import Bus
+from hub.control import REPLAY, Control, Wish
+from hub.dead_letters.rows import answer_of, wish_value
 from hub.domains import DOMAINS
 from hub.errors import TransientError
 from hub.schema.codec import Codec
+from tests.legacy import builtin_forces
 
 BAD_ROWS = "northamptonshire"
 POISON = b"poison-"
 POISONED = "leicestershire.incident.v1"
 ALLIANCE = DOMAINS["incident"].topic
 _EVERY_SECONDS = 0.3
+_ANSWER_SECONDS = 300
+_REPLAYED_ON = "02/01/2026"
+"""A day of which the legacy system has nothing, so that the numbers replayed are nobody else's."""
+
 _SPARED = 20_000
 """Added to the numbers of those who come and go, so that they are nobody else's."""
 
@@ -51,6 +60,8 @@ class Chores:
         self._legacy, self._rng = legacy, rng
         self._encode = codec.encoder(POISONED)
         self._producer = bus.producer("chaos.poison")
+        self._control = Control(bus, codec)
+        self._feed = builtin_forces()[BAD_ROWS].feeds["incident"]
         self._staff: dict[str, str] = {}
         self._taken_back: list[str] = []
         self._number = 0
@@ -61,17 +72,29 @@ class Chores:
         self._thread.start()
 
     def stop(self) -> None:
-        """Raises what had stopped it before."""
+        """Return once every replay is answered. Raises what had stopped it before."""
         self._stop.set()
         self._thread.join()
         self._producer.close()
         if self.error is not None:
             raise self.error
+        deadline = time.monotonic() + _ANSWER_SECONDS
+        while unanswered := [wish.name for wish in self._replays() if answer_of(wish) is None]:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"not answered within {_ANSWER_SECONDS} s: {unanswered}")
+            time.sleep(_EVERY_SECONDS)
 
     def _run(self) -> None:
         try:
             while True:
-                for chore in (self._bad_row, self._bad_event, self._bad_record, self._staff_turn, self._back):
+                for chore in (
+                    self._bad_row,
+                    self._bad_event,
+                    self._bad_record,
+                    self._staff_turn,
+                    self._back,
+                    self._replay,
+                ):
                     if self._stop.wait(_EVERY_SECONDS):
                         return
                     chore()
@@ -130,6 +153,23 @@ class Chores:
             identity = legacy.raise_incident(force, at, dt.date(2026, 1, 1), summary=summary)
             legacy.remove(identity)
             self._taken_back.append(identity)
+
+    def _replay(self) -> None:
+        """A row goes back to its connector as an operator's would, with a later one that takes it away."""
+        number, at = self._next(), time.time_ns() // 1000
+        about = {"source_position": f"row {number}", "columns": [], "at": at}
+        row = {"Log_No": str(number), "Log_Date": _REPLAYED_ON}
+        wishes = {
+            f"{REPLAY}chaos-{number}-{turn}": wish_value(
+                about, json.dumps({**row, "Action": action}).encode(), edited=True
+            )
+            for turn, action in enumerate("NX")
+        }
+        with suppress(TransientError):  # whether they were asked is seen at the end, on the bus
+            self._control.ask_all(self._feed, wishes, by="chaos")
+
+    def _replays(self) -> list[Wish]:
+        return [wish for name, wish in self._control.read(self._feed).items() if name.startswith(REPLAY)]
 
     def _send(self, topic: str, key: bytes, value: bytes) -> None:
         with suppress(TransientError):  # whether it was sent is seen at the end, on the bus

@@ -9,6 +9,8 @@ STEPS = {
     "connect.events": 1,
     "connect.removals": 5,
     "connect.dead-letters": 6,
+    "connect.overtaken": 4,
+    "connect.replays": 3,
     "connect.position": 1,
     "connect.commit": 8,
     "normalise.join": 2,
@@ -41,6 +43,8 @@ SELDOM = frozenset(
     {
         "connect.removals",
         "connect.dead-letters",
+        "connect.overtaken",
+        "connect.replays",
         "normalise.dead-letter",
         "normalise.gap",
         "view.dead-letters",
@@ -50,7 +54,7 @@ SELDOM = frozenset(
 """Passed every second or so: by the clock, or when the suite's own mischief comes by."""
 
 _ONLY_ON = {"normalise.gap": "kafka"}
-_ONLY_BY = {"connect.dead-letters": "northamptonshire"}
+_ONLY_BY = dict.fromkeys(("connect.dead-letters", "connect.overtaken", "connect.replays"), "northamptonshire")
 _ROOMS = {"connect": {"connect"}, "normalise": {"normalise"}, "view": {"view", "store"}}
 
 

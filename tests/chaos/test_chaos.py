@@ -109,5 +109,5 @@ def test_results_add_up_over_the_runs_of_a_commit(tmp_path):
     (line,) = Results(tmp_path, "abc").lines()
     assert line == (
         "embedded: faults 5, records in 15, lost 1, wrong 0, out of order 0, duplicates absorbed 1, "
-        "longest recovery 1.5 s (median 1.0 s); killed at 1 of 50 marks; 2 on postgres, 3 on sqlite"
+        "longest recovery 1.5 s (median 1.0 s); killed at 1 of 54 marks; 2 on postgres, 3 on sqlite"
     )
