@@ -167,6 +167,7 @@ def test_a_fenced_connector_does_not_come_back_by_itself(bench, feed, operator):
     legacy = Played(row(1))
     with Kept(bench, feed, legacy) as kept:
         wait_until(lambda: published(bench, feed, 1))
+        operator.wait("RUNNING")
         bench.bus.producer("leicestershire.incident.connector").close()
         legacy.rows.append(row(2))
         wait_until(lambda: kept.ended)
