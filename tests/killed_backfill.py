@@ -10,6 +10,11 @@ from tests.dropping import Forces
 
 ROWS_AT_ONCE = 20
 
+
+def tell(_state, error):
+    sys.stderr.write(error)
+
+
 if __name__ == "__main__":
     files._ROWS = ROWS_AT_ONCE
     bench = Forces(Path(sys.argv[1]))
@@ -20,6 +25,6 @@ if __name__ == "__main__":
         bench.bus,
         bench.codec,
         bench.metrics,
-        tell=lambda _state, error: sys.stderr.write(error),
+        tell=tell,
     )
     keeper.run(threading.Event())

@@ -344,7 +344,9 @@ def test_a_store_whose_server_stands_still_is_closed_and_who_waits_for_it_is_tol
     line.swallow()
     for thread in asking:
         thread.start()
-    wait_until(lambda: store._engine.pool.checkedout() == 2 and store._writer._lock.locked())
+    engine: Any = store._engine
+    writer: Any = store._writer
+    wait_until(lambda: engine.pool.checkedout() == 2 and writer._lock.locked())
     store.close()
     for thread in asking:
         thread.join()
