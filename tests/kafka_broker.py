@@ -12,13 +12,17 @@ import socket
 import tempfile
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from functools import cache
 from pathlib import Path
 
 import pytest
 
 from deploy.kafka.broker import SETTINGS, Broker, BrokerError, free_port
+from hub.bus import open_bus
+from hub.errors import TransientError
 from tests.needs import missing
+from tests.waiting import wait_until
 
 IMAGE = os.environ.get("HUB_TEST_KAFKA_IMAGE", "apache/kafka:4.3.0")
 ARRIVAL_SECONDS = 60
@@ -54,7 +58,23 @@ def own_broker(otherwise: str = "", settings: Mapping[str, str] | None = None, p
             "Kafka is needed: set HUB_TEST_KAFKA=host:port to a broker that runs, or start Docker"
             f" {otherwise}, or install Java 17 and Maven ({error})"
         )
+    if settings is None:
+        _wait_until_it_takes_transactions(started.address)
     return started
+
+
+def _wait_until_it_takes_transactions(address: str) -> None:
+    """A broker listens some time before, and on a busy machine for longer than a producer waits."""
+    with closing(open_bus(f"kafka://{address}")) as bus:
+
+        def taken() -> bool:
+            try:
+                bus.producer("tests.first").close()
+            except TransientError:
+                return False
+            return True
+
+        wait_until(taken, f"Kafka at {address} takes transactions")
 
 
 def _in_docker() -> tuple[str | None, str]:
