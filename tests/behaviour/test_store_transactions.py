@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, make_url, text
 
 from hub.bus.contract import TopicPartition
 from hub.errors import ConfigurationError, FatalError, FencedError, TransientError
@@ -326,8 +326,11 @@ def test_a_store_whose_server_stands_still_is_closed_and_who_waits_for_it_is_tol
     postgres_server, monkeypatch
 ):
     monkeypatch.setattr("hub.view.postgres.CLOSE_SECONDS", 0.1)
-    line = Network(postgres_server.port)
-    store = open_store(f"postgresql://hub@127.0.0.1:{line.port}/{postgres_server.create()}")
+    server = make_url(postgres_server.url(postgres_server.create()))
+    assert server.port is not None
+    line = Network(server.port)
+    there = server.set(host="127.0.0.1", port=line.port)
+    store = open_store(there.render_as_string(hide_password=False))
     query, told = Query(store, JsonCodec()), []
     store.declare([TP])
 
