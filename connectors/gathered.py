@@ -5,30 +5,21 @@ of it is compared with what is published before its end is reached, and then eac
 """
 
 import json
-import sqlite3
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable
 
+from connectors.private_table import PrivateTable
 from connectors.source import Row
-from connectors.state import no_room
 
 _TABLE = (
     "create table last (key text primary key, row text, wanted integer not null default 0) without rowid;"
 )
-_CACHE_KIB = 4096
 
 
 class Gathered:
-    """Rows in a private temporary file, which the system removes with the process."""
+    """Rows in a private table, of no more use than the process is."""
 
     def __init__(self) -> None:
-        try:
-            self._database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
-            self._database.executescript(
-                f"pragma journal_mode=off; pragma synchronous=off; pragma cache_size=-{_CACHE_KIB}; {_TABLE}"
-            )
-        except sqlite3.Error as error:
-            raise no_room(error) from error
+        self._table = PrivateTable(_TABLE)
         self._after = ""
 
     def put(self, rows: Iterable[tuple[Row, bool]]) -> None:
@@ -36,26 +27,24 @@ class Gathered:
 
         A key is wanted once any of its rows is. A dropped key stays dropped.
         """
-        self._run(
+        take = (
             "insert into last values (?, ?, ?) on conflict do update set "
-            "row = iif(row is null, null, excluded.row), wanted = max(wanted, excluded.wanted)",
-            [(row.key, _to_json(row), wanted) for row, wanted in rows],
+            "row = iif(row is null, null, excluded.row), wanted = max(wanted, excluded.wanted)"
         )
+        self._table.run((take, [(row.key, _to_json(row), wanted) for row, wanted in rows]))
 
     def drop(self, keys: Iterable[str]) -> None:
         """Forget what was or will be gathered of these keys: somebody knows better."""
-        self._run(
-            "insert into last values (?, null, 0) on conflict do update set row = null",
-            [(key,) for key in keys],
-        )
+        forget = "insert into last values (?, null, 0) on conflict do update set row = null"
+        self._table.run((forget, [(key,) for key in keys]))
 
     def count(self) -> int:
         """The keys that are wanted."""
-        return int(self._all("select count(*) from last where wanted and row is not null")[0][0])
+        return int(self._table.all("select count(*) from last where wanted and row is not null")[0][0])
 
     def take(self, most: int) -> list[Row]:
         """The next of the wanted rows, in order of key; none at the end."""
-        rows = self._all(
+        rows = self._table.all(
             "select key, row from last where wanted and row is not null and key > ? order by key limit ?",
             (self._after, most),
         )
@@ -64,21 +53,7 @@ class Gathered:
         return [_from_json(key, row) for key, row in rows]
 
     def close(self) -> None:
-        self._database.close()
-
-    def _run(self, text: str, values: Sequence[Sequence[Any]]) -> None:
-        try:
-            self._database.execute("begin")
-            self._database.executemany(text, values)
-            self._database.execute("commit")
-        except sqlite3.Error as error:
-            raise no_room(error) from error
-
-    def _all(self, text: str, values: Sequence[Any] = ()) -> list[Any]:
-        try:
-            return self._database.execute(text, values).fetchall()
-        except sqlite3.Error as error:
-            raise no_room(error) from error
+        self._table.close()
 
 
 def _to_json(row: Row) -> str:

@@ -6,32 +6,23 @@ Every note goes out with the publisher's next commit, so that it stands beside t
 which was read (invariant 1), and outlives the process.
 """
 
-import sqlite3
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Mapping
 
+from connectors.private_table import PrivateTable
 from connectors.publisher import Publisher
-from connectors.state import no_room
 from hub.positions import BACKFILL_ROWS
 
 _TABLE = "create table last (key text primary key, digest blob not null) without rowid;"
-_CACHE_KIB = 4096
 _MOST_VARIABLES = 500
 
 
 class LastRows:
-    """Digests by key, also in a private temporary file; of no more use than its publisher is."""
+    """Digests by key, also in a private table; of no more use than its publisher is."""
 
     def __init__(self, publisher: Publisher) -> None:
         """Take over what the bus holds of it."""
         self._publisher = publisher
-        try:
-            self._database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
-            self._database.executescript(
-                f"pragma journal_mode=off; pragma synchronous=off; pragma cache_size=-{_CACHE_KIB}; {_TABLE}"
-            )
-        except sqlite3.Error as error:
-            raise no_room(error) from error
+        self._table = PrivateTable(_TABLE)
         self._notes = 0
         notes = publisher.positions.taken_out(BACKFILL_ROWS)
         for number in sorted(map(int, notes)):
@@ -53,7 +44,7 @@ class LastRows:
         for number in range(self._notes):
             self._publisher.note(f"{BACKFILL_ROWS}{number}", None, at)
         self._notes = 0
-        self._all("delete from last")
+        self._table.all("delete from last")
 
     def of(self, keys: Collection[str]) -> dict[str, bytes]:
         """What is noted of these keys."""
@@ -62,18 +53,20 @@ class LastRows:
         for start in range(0, len(asked), _MOST_VARIABLES):
             chunk = asked[start : start + _MOST_VARIABLES]
             marks = ",".join("?" * len(chunk))
-            found.update(self._all(f"select key, digest from last where key in ({marks})", chunk))
+            found.update(self._table.all(f"select key, digest from last where key in ({marks})", chunk))
         return found
 
     def after(self, key: str, most: int) -> dict[str, bytes]:
         """The next of them in order of key; none at the end."""
-        return dict(self._all("select key, digest from last where key > ? order by key limit ?", (key, most)))
+        return dict(
+            self._table.all("select key, digest from last where key > ? order by key limit ?", (key, most))
+        )
 
     def count(self) -> int:
-        return int(self._all("select count(*) from last")[0][0])
+        return int(self._table.all("select count(*) from last")[0][0])
 
     def close(self) -> None:
-        self._database.close()
+        self._table.close()
 
     def _note(self, changes: Mapping[str, str | None], at: int) -> None:
         self._publisher.note(f"{BACKFILL_ROWS}{self._notes}", changes, at)
@@ -83,16 +76,6 @@ class LastRows:
     def _apply(self, changes: Mapping[str, str | None]) -> None:
         put = [(key, bytes.fromhex(digest)) for key, digest in changes.items() if digest is not None]
         gone = [(key,) for key, digest in changes.items() if digest is None]
-        try:
-            self._database.execute("begin")
-            self._database.executemany("insert or replace into last values (?, ?)", put)
-            self._database.executemany("delete from last where key = ?", gone)
-            self._database.execute("commit")
-        except sqlite3.Error as error:
-            raise no_room(error) from error
-
-    def _all(self, text: str, values: Iterable[Any] = ()) -> Sequence[Any]:
-        try:
-            return self._database.execute(text, list(values)).fetchall()
-        except sqlite3.Error as error:
-            raise no_room(error) from error
+        self._table.run(
+            ("insert or replace into last values (?, ?)", put), ("delete from last where key = ?", gone)
+        )

@@ -1,19 +1,17 @@
 """`alliance-hub demo`: the whole hub on stand-ins for the legacy systems, watched or alone."""
 
-import re
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from hub.access import is_loopback
+from hub.cli.durations import read_duration
 from hub.cli.options import takes_settings
 from hub.cli.parts import Parts
 from hub.config import Settings
 from hub.errors import ConfigurationError
 from hub.serve.settings import ServerSettings
-
-_UNITS = {"s": 1, "m": 60, "h": 3600}
 
 
 @takes_settings
@@ -47,14 +45,6 @@ def demo(
         whole = trial.announce() and (street is not None or trial.watch(duration))
         balanced = whole and trial.reconcile(skipped, report) if ends else True
     raise typer.Exit(0 if balanced and not trial.failed else 1)
-
-
-def read_duration(text: str) -> float:
-    """Read a duration such as 30s, 5m or 1h, in seconds."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text)
-    if match is None:
-        raise ConfigurationError(f"'{text}' is no duration; write 30s, 5m or 1h.")
-    return float(match[1]) * _UNITS[match[2]]
 
 
 def _check(settings: Settings, for_: str | None, street: Path | None, report: Path | None) -> None:

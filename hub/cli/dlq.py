@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -17,7 +16,7 @@ from hub.cli.acting import Reason, Token, who
 from hub.cli.options import takes_settings
 from hub.cli.parts import Parts
 from hub.cli.search_options import takes_search
-from hub.cli.signals import set_from_handler
+from hub.cli.signals import set_by
 from hub.config import Settings
 from hub.dead_letters.findings import Finding, Verdict
 from hub.dead_letters.search import Search
@@ -123,7 +122,7 @@ def replay(
         if not dry_run and len(found) > len(findings):
             typer.echo(_numbers(found.values()), err=True)
 
-    with _office(settings, token) as (office, principal), _interrupted(stop):
+    with _office(settings, token) as (office, principal), set_by(stop, signal.SIGINT):
         if dry_run:
             tell(office.dry_run(principal, search))
         else:
@@ -195,24 +194,6 @@ def _tend(office: "Office", settings: Settings) -> None:
     from hub.dead_letters.tending import tend
 
     tend(office, retention_days=settings.dead_letters.retention_days)
-
-
-@contextmanager
-def _interrupted(stop: threading.Event) -> Iterator[None]:
-    """Have Ctrl-C ask for a stop meanwhile, where this is the main thread."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def on_signal(number: int, frame: FrameType | None) -> None:
-        del number, frame
-        set_from_handler(stop)
-
-    before = signal.signal(signal.SIGINT, on_signal)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _refuse_boundless(search: Search, *, every: bool) -> None:

@@ -8,7 +8,7 @@ import typer
 
 from connectors.sources import open_source
 from hub.cli.acting import Reason, Token, audited, who
-from hub.cli.demo import read_duration
+from hub.cli.durations import read_duration
 from hub.cli.options import takes_settings
 from hub.cli.parts import Parts
 from hub.cli.process import Process

@@ -3,12 +3,10 @@
 import json
 import signal
 import sys
-import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from types import FrameType
 from typing import Any, Self
 
 import typer
@@ -21,7 +19,7 @@ from hub.cli.accounts import make_report, take_accounts
 from hub.cli.parts import Parts
 from hub.cli.process import Process, start_all
 from hub.cli.progress import Progress, table
-from hub.cli.signals import set_from_handler
+from hub.cli.signals import set_by
 from hub.config import Settings, SourceSettings
 from hub.errors import FatalError
 from hub.view.query import Query
@@ -104,7 +102,7 @@ class Trial:
         self._process = Process(self._settings.model_copy(update={"sources": self._sources()}))
         stack.callback(self._stop)
         start_all(self._process)
-        stack.enter_context(_signals(self._process.stop_asked))
+        stack.enter_context(set_by(self._process.stop_asked, signal.SIGINT, signal.SIGTERM))
         self._feeds = self._process.parts.feeds()
         self._query = Query(self._process.parts.store, self._process.parts.codec)
         self._busy = None if self._rate is None else Busy(self._legacy, rate=self._rate)
@@ -159,22 +157,3 @@ class Trial:
         self.failed = self._process.stop() != 0
         for name, problem in self._process.health.failures().items():
             typer.echo(f"alliance-hub: {name}: {problem}", err=True)
-
-
-@contextmanager
-def _signals(stop: threading.Event) -> Iterator[None]:
-    """Have Ctrl-C and SIGTERM set `stop` meanwhile, where this is the main thread."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def on_signal(number: int, frame: FrameType | None) -> None:
-        del number, frame
-        set_from_handler(stop)
-
-    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 
 from hub.cli.accounts import Account, make_report
 from hub.cli.app import app
-from hub.cli.demo import read_duration
+from hub.cli.durations import read_duration
 from hub.cli.progress import table
 from hub.errors import ConfigurationError
 from hub.normalise.counts import Counts

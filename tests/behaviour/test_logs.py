@@ -49,7 +49,7 @@ def test_an_unexpected_error_is_told_by_type_and_place_and_never_by_its_values(f
 @pytest.mark.usefixtures("restored")
 def test_a_broker_that_is_away_is_told_in_one_line_a_minute_with_how_many_were_left_out(capsys, monkeypatch):
     logs.configure("json")
-    chatter, other = logging.getLogger("kafka.net.manager"), logging.getLogger("another.library")
+    chatter, other = logging.getLogger("kafka.net.manager"), logging.getLogger("another.package")
 
     def attempts(count):
         for number in range(count):
@@ -58,7 +58,7 @@ def test_a_broker_that_is_away_is_told_in_one_line_a_minute_with_how_many_were_l
         return [json.loads(line) for line in capsys.readouterr().err.splitlines()]
 
     told = attempts(1000)
-    assert len([line for line in told if line["logger"] == "another.library"]) == 1000
+    assert len([line for line in told if line["logger"] == "another.package"]) == 1000
     (line,) = (line for line in told if line["logger"] == "kafka.net.manager")
     assert line["event"] == "Connection failed: 0"
     assert "not_told" not in line

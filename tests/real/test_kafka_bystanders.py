@@ -6,27 +6,12 @@ import uuid
 import kafka  # noqa: TID251 - the library is made to fail where no broker could be timed to
 import pytest
 
-from hub.bus import open_bus
-from hub.bus.contract import TopicPartition, TopicSpec
+from hub.bus.contract import TopicPartition
 from hub.errors import FencedError, TransientError
 from tests.contract.places import send, values
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.kafka
-
-
-@pytest.fixture
-def bus(kafka_address):
-    opened = open_bus(f"kafka://{kafka_address}")
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def topic(bus):
-    spec = TopicSpec(f"topic.{uuid.uuid4().hex}", 1, "delete")
-    bus.create_topics([spec])
-    return spec.name
 
 
 def test_a_writer_that_was_taken_over_stops_nobody_else_who_reads_back_from_its_bus(bus, topic, monkeypatch):

@@ -4,27 +4,12 @@ import uuid
 
 import pytest
 
-from hub.bus import open_bus
-from hub.bus.contract import Bus, Offset, TopicPartition, TopicSpec
+from hub.bus.contract import Offset, TopicPartition
 from hub.errors import FencedError, TransientError
 from tests.contract.places import poll, read, send, values
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.kafka
-
-
-@pytest.fixture
-def bus(kafka_address):
-    opened = open_bus(f"kafka://{kafka_address}")
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def topic(bus: Bus):
-    spec = TopicSpec(f"topic.{uuid.uuid4().hex}", 1, "delete")
-    bus.create_topics([spec])
-    return spec.name
 
 
 def name() -> str:
