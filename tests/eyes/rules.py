@@ -12,7 +12,7 @@ RUNBOOK = DEPLOY / "runbook.md"
 
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 _WINDOW = re.compile(r"(?<=\[)\d+[smh](?=\])|(?<=offset )\d+[smh]")
-_AGE = re.compile(r"(?<=_age_seconds > )\d+|(?<=_age_seconds\) > )\d+")
+_AGE = re.compile(r"(?<=_age_seconds [<>] )\d+|(?<=_age_seconds\) > )\d+")
 
 
 def rules():

@@ -39,6 +39,16 @@ def places(board, prometheus):
     return [one | {"domain": each} for one in forces for each in offered(domain, one)]
 
 
+def test_a_feed_that_nobody_compares_is_told_of_until_somebody_does_as_the_runbook_says(scene):
+    """First, since the others compare."""
+    feed = {"FORCE": "nottinghamshire", "DOMAIN": "hr"}
+    scene.wait_until_firing("AllianceHubNotReconciled", force="nottinghamshire", domain="hr")
+    compared = scene.follow("AllianceHubNotReconciled", "reconcile FORCE DOMAIN", **feed)
+    assert compared.stdout.startswith("nottinghamshire/hr: source "), compared.stderr
+    with scene.reconciling("nottinghamshire", "hr", "--patience", "0"):
+        scene.wait_until_over("AllianceHubNotReconciled", force="nottinghamshire", domain="hr")
+
+
 def test_every_query_of_every_dashboard_finds_numbers(scene):
     prometheus = scene.prometheus
 
