@@ -19,7 +19,15 @@ from connectors.states import States
 from connectors.window import Window
 from hub.bus.contract import Bus, Producer
 from hub.control import ConnectorState
-from hub.errors import BadRecordError, FatalError, FencedError, HubError, TransientError, in_words
+from hub.errors import (
+    BadRecordError,
+    FatalError,
+    FencedError,
+    HubError,
+    NewerSchemaError,
+    TransientError,
+    in_words,
+)
 from hub.forces import Feed
 from hub.kill_points import reached
 from hub.metrics import Metrics
@@ -182,6 +190,8 @@ class Connector:
             return Publisher(
                 self._feed, self._fields, self._bus, self._codec, producer, self._count, self._moved
             )
+        except NewerSchemaError as error:
+            raise FatalError(f"{self._feed}: an event that it published {error}.") from error
         except BadRecordError as error:
             raise FatalError(
                 f"{self._feed}: what it published before cannot be read back, and without it versions would "

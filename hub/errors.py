@@ -6,14 +6,15 @@
     ├── TransientError       try again: exponential, jittered, capped, counted
     │   └── StoreAwayError       it is the store that does not answer
     ├── BadRecordError       dead letter, and go on with the next record
-    │   └── HeldBehindError      nothing is wrong with it: an earlier one of its key waits (strict order)
+    │   ├── HeldBehindError      nothing is wrong with it: an earlier one of its key waits (strict order)
+    │   └── NewerSchemaError     nothing is wrong with it: who reads it is of an older release
     ├── BadQueryError        answer who asked: the question is not well put
     │   ├── NotFoundError        there is no such thing, or they may not know of it
     │   └── ConflictError        not as it stands now
     ├── NotAllowedError      answer who asked: they hold no role that may      exit 2
     └── FatalError           stop: going on would lose or invent something      exit 1
         ├── FencedError          another process took over this identity
-        ├── SourceChangedError   most of a window is bad: a changed source
+        ├── SourceChangedError   most of a window is bad, or of a newer release: not bad records
         └── HeldError            held until a person accepts (mass deletion)
 
 Library errors are translated into these at the edge where they arise. A message names
@@ -69,6 +70,10 @@ class HeldBehindError(BadRecordError):
     """A good record that may not pass the dead letter before it; it goes on once that is resolved."""
 
 
+class NewerSchemaError(BadRecordError):
+    """A good record in a schema that is not known here yet; readers of a stream stop before it."""
+
+
 class BadQueryError(HubError):
     """A question to the view is not well put: an unknown filter, a cursor of another list."""
 
@@ -96,7 +101,7 @@ class FencedError(FatalError):
 
 
 class SourceChangedError(FatalError):
-    """Most of a window of records is bad, which means a changed source rather than bad records."""
+    """What comes means a changed source or a newer release rather than bad records."""
 
 
 class HeldError(FatalError):

@@ -13,8 +13,10 @@ from hub.forces import Feed, Force, load_forces
 from hub.normalise.alliance import read_row
 from hub.normalise.boundary import Boundary
 from hub.normalise.mapping import Mapper, compile_mapping
+from hub.schema.growth import add_versions
 
 BUILT_IN = Path(connectors_file).parent
+LINCOLNSHIRE = Path(__file__).parent / "forces" / "lincolnshire"
 TOPIC, PARTITION, OFFSET = "leicestershire.incident.v1", 3, 41
 
 
@@ -80,3 +82,23 @@ def copied_feed(folder: Path, domain: str = "incident") -> Feed:
 
 def compiled(folder: Path, domain: str = "incident", *, boundary: Boundary | None = None) -> Mapper:
     return compile_mapping(copied_feed(folder, domain), boundary=boundary)
+
+
+def two_releases(folder: Path) -> tuple[Path, Path]:
+    """A force outside the package as it is now, and as a later release has it.
+
+    Its schema has a column more then, Channel, which its mapping reads.
+    """
+    now, later = folder / "now" / "lincolnshire", folder / "later" / "lincolnshire"
+    for each in (now, later):
+        shutil.copytree(LINCOLNSHIRE, each)
+    shutil.copy(later / "incident.avsc", later / "incident.v1.avsc")
+    channel = (
+        '{"name": "Channel", "type": ["null", "string"], "default": null, "doc": "How the call came in."},'
+    )
+    edited(later / "incident.avsc", '{"name": "Sector",', channel + '{"name": "Sector",')
+    edited(later / "incident.toml", "version = 1\n", "version = 2\n")
+    edited(later / "incident.toml", '{ from = "Occurrence"', '{ from = "Channel"')
+    (added,) = add_versions(later, range(10_000, 10_100), "lincolnshire.")
+    assert (added.subject, added.version) == ("lincolnshire.incident.v1-value", 2)
+    return now, later

@@ -13,9 +13,9 @@ from hub.config import Settings
 from hub.errors import ConfigurationError
 from hub.forces import SCHEMAS, Force, ForceCard
 from hub.schema.compatibility import check_registry
-from hub.schema.growth import PACKAGED_IDS, add_versions
+from hub.schema.growth import add_versions
 from hub.schema.index import Entry, SchemaVersion
-from hub.schema.registry import read_registry
+from hub.schema.registry import PACKAGED_IDS, read_registry
 from hub.schema.rules import check_enums, check_explained
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from hub.bus.contract import Bus, Headers, Producer, Received
 from hub.dead_letters import dead_letter, dead_letter_key, dead_letter_topic, letter_headers
 from hub.dead_letters.holds import Holds
-from hub.errors import BadRecordError, HeldBehindError
+from hub.errors import BadRecordError, HeldBehindError, NewerSchemaError, SourceChangedError
 from hub.kill_points import reached
 from hub.logs import Seldom
 from hub.metrics import Metrics
@@ -84,11 +84,19 @@ class Lane:
         return outcome
 
     def _read(self, run: Iterable[Received]) -> list[tuple[Received, Event]]:
-        """Decode all, or say why not, and tell the mapping what comes."""
+        """Decode all, or say why not, and tell the mapping what comes.
+
+        `SourceChangedError` before one of a newer release: it is this one that is behind.
+        """
         read: list[tuple[Received, Event]] = []
         for received in run:
             try:
                 read.append((received, self._step.read(received)))
+            except NewerSchemaError as error:
+                at = f"offset {received.offset} of {received.topic}-{received.partition}"
+                raise SourceChangedError(
+                    f"{self.feed}: {at} {error}. Nothing is set aside; it goes on by itself then."
+                ) from error
             except BadRecordError as error:
                 read.append((received, error))
         self._step.ahead([event for _, event in read if isinstance(event, dict)])

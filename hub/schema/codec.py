@@ -12,7 +12,7 @@ from typing import Any
 from fastavro import schemaless_reader, schemaless_writer  # noqa: TID251  # this is the codec
 from fastavro.read import SchemaResolutionError  # noqa: TID251
 
-from hub.errors import BadRecordError
+from hub.errors import BadRecordError, NewerSchemaError
 from hub.schema.decode import DAMAGE, PREFIX_LENGTH, Decode, compile_decoder
 from hub.schema.encode import REFUSALS, compile_encoder
 from hub.schema.index import SchemaVersion
@@ -49,7 +49,8 @@ class Codec:
 
         Values of older versions are resolved to the newest. `BadRecordError` for a value that
         is missing, not of this format, of an unknown id or of another subject's, cut short, too
-        long or not of its schema.
+        long or not of its schema; `NewerSchemaError` where the unknown id is one that only a newer
+        release can have given.
         """
         subject = _subject(topic)
         if subject not in self._decoders:
@@ -110,7 +111,7 @@ def _decoder(registry: Registry, subject: str) -> Decoder:
             raise BadRecordError("has no value; a tombstone is for erasure only")
         resolve = older.get(value[:PREFIX_LENGTH])
         if resolve is None:
-            raise BadRecordError(_stranger(registry, subject, value))
+            raise _stranger(registry, subject, value)
         return resolve(value)
 
     return decode
@@ -134,16 +135,25 @@ def _resolver(writer: SchemaVersion, reader: SchemaVersion) -> Decode:
     return resolve
 
 
-def _stranger(registry: Registry, subject: str, value: bytes) -> str:
+def _stranger(registry: Registry, subject: str, value: bytes) -> BadRecordError:
     if len(value) < PREFIX_LENGTH:
-        return f"is cut short: {len(value)} bytes are less than the wire format's prefix"
+        return BadRecordError(f"is cut short: {len(value)} bytes are less than the wire format's prefix")
     if value[0] != 0:
-        return f"is not in the wire format: it begins with byte {value[0]:#04x} in place of 0x00"
+        return BadRecordError(
+            f"is not in the wire format: it begins with byte {value[0]:#04x} in place of 0x00"
+        )
     number = int.from_bytes(value[1:PREFIX_LENGTH], "big")
     version = registry.by_id(number)
-    if version is None:
-        return f"has schema id {number}, which is in no index; load the force that wrote it"
-    return f"has schema id {number} of subject '{version.subject}', not one of '{subject}'"
+    if version is not None:
+        return BadRecordError(
+            f"has schema id {number} of subject '{version.subject}', not one of '{subject}'"
+        )
+    if registry.may_come(number, subject):
+        return NewerSchemaError(
+            f"has schema id {number}, which a newer release has given: the index here ends before it. "
+            "Bring the hub and its forces' folders here to the release of who wrote it, and start again"
+        )
+    return BadRecordError(f"has schema id {number}, which is in no index; load the force that wrote it")
 
 
 def _reason(value: bytes | None, version: SchemaVersion, error: Exception) -> str:

@@ -11,10 +11,7 @@ from hub.errors import ConfigurationError
 from hub.schema.avsc import fingerprint
 from hub.schema.compatibility import check_history, mode_of
 from hub.schema.index import ENTRIES, Entry
-from hub.schema.registry import FIRST_OUTSIDE_ID
 from hub.schema.rules import check_force_schema
-
-PACKAGED_IDS = range(1, FIRST_OUTSIDE_ID)
 
 
 def add_versions(folder: Path, ids: range, prefix: str = "") -> list[Entry]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
+from types import MappingProxyType
 
 from hub.bus.topics import specs
 from hub.errors import ConfigurationError
@@ -11,6 +12,7 @@ from hub.schema.rules import check_force_schema
 
 __all__ = [
     "FIRST_OUTSIDE_ID",
+    "PACKAGED_IDS",
     "SUFFIX",
     "Registry",
     "SchemaVersion",
@@ -23,11 +25,20 @@ FIRST_OUTSIDE_ID = 10_000
 
 SUFFIX = "-value"
 
+PACKAGED_IDS = range(1, FIRST_OUTSIDE_ID)
+
 
 class Registry:
     """Every schema the hub knows, by id and by subject. A subject is `<topic>-value`."""
 
-    def __init__(self, versions: Iterable[SchemaVersion], topics: Iterable[str]) -> None:
+    def __init__(
+        self,
+        versions: Iterable[SchemaVersion],
+        topics: Iterable[str],
+        outside: Mapping[str, range] = MappingProxyType({}),
+    ) -> None:
+        """`outside`: the ids that each force with schemas of its own claims."""
+        self._outside = outside
         self._by_id = {version.id: version for version in versions}
         self._patterns: dict[str, tuple[SchemaVersion, ...]] = {}
         for version in sorted(self._by_id.values(), key=lambda each: each.version):
@@ -46,6 +57,15 @@ class Registry:
 
     def by_id(self, number: int) -> SchemaVersion | None:
         return self._by_id.get(number)
+
+    def may_come(self, number: int, subject: str) -> bool:
+        """Whether an id that is in no index here is one that a newer release gave to this subject.
+
+        It is where it lies in the package's range or in that of the subject's force, for an id
+        is given once and never taken back.
+        """
+        own = self._outside.get(subject.split(".", 1)[0], range(0))
+        return number in PACKAGED_IDS or number in own
 
     def versions(self, subject: str) -> tuple[SchemaVersion, ...]:
         """All versions of a subject, oldest first; none where there is no such subject."""
@@ -80,20 +100,20 @@ def load_registry(forces: Mapping[str, Force] | None = None) -> Registry:
 def read_registry(forces: Mapping[str, Force]) -> tuple[Registry, list[str]]:
     """Read the indexes; give what could be read of them, and what is wrong."""
     problems: list[str] = []
-    versions = read_index(SCHEMAS, range(1, FIRST_OUTSIDE_ID), "*", problems)
-    claimed: list[tuple[str, range]] = []
+    versions = read_index(SCHEMAS, PACKAGED_IDS, "*", problems)
+    claimed: dict[str, range] = {}
     for force in forces.values():
         if any(feed.schema.is_relative_to(force.folder) for feed in force.feeds.values()):
             ids = _claim(force, claimed, problems)
             versions += read_index(force.folder, ids, force.name, problems)
     check_together(versions, problems)
-    registry = Registry(versions, [spec.name for spec in specs(forces)])
+    registry = Registry(versions, [spec.name for spec in specs(forces)], claimed)
     for force in forces.values():
         _check_feeds(force, registry, problems)
     return registry, problems
 
 
-def _claim(force: Force, claimed: list[tuple[str, range]], problems: list[str]) -> range:
+def _claim(force: Force, claimed: dict[str, range], problems: list[str]) -> range:
     file = force.folder / "force.toml"
     if force.card.schema_ids is None:
         problems.append(
@@ -107,12 +127,12 @@ def _claim(force: Force, claimed: list[tuple[str, range]], problems: list[str]) 
             f"{file}: schema_ids [{first}, {last}] must rise and begin at {FIRST_OUTSIDE_ID} or higher; "
             "those below belong to the package."
         )
-    for other, taken in claimed:
+    for other, taken in claimed.items():
         if first < taken.stop and taken.start < ids.stop:
             problems.append(
                 f"{file}: schema_ids [{first}, {last}] overlap those of '{other}'; choose others."
             )
-    claimed.append((force.name, ids))
+    claimed[force.name] = ids
     return ids
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from hub.bus.contract import Received, TopicPartition
 from hub.domains import DOMAINS
-from hub.errors import BadRecordError, SourceChangedError
+from hub.errors import BadRecordError, NewerSchemaError, SourceChangedError
 from hub.schema.codec import Codec
 from hub.view.dead_letters import Dead
 from hub.view.plan import change_taker
@@ -49,7 +49,7 @@ class Intake:
         What is delivered once more, before the offset `kept`, is left out: it would take the
         offset back and be counted again. What lies before `counted_to` is replayed and comes
         first, since in each partition it does. Raises `SourceChangedError` where most of the last
-        hundred are bad (invariant 7).
+        hundred are bad (invariant 7), and before one in a schema of a newer release.
         """
         result, bad = Sorted(), list[Dead]()
         replayed, counted = _Group(counted=False), _Group(counted=True)
@@ -63,6 +63,11 @@ class Intake:
             domain = self._domains[record.topic]
             try:
                 self._take(record, domain, group)
+            except NewerSchemaError as error:
+                raise SourceChangedError(
+                    f"Offset {record.offset} of {record.topic}-{record.partition} {error}. The view stops "
+                    "before it, sets nothing aside, and goes on by itself then."
+                ) from error
             except BadRecordError as error:
                 bad.append(Dead(record, self._force(record.key), domain, error))
                 group.batch(domain).dead_lettered[bad[-1].force] += 1

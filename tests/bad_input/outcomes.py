@@ -113,6 +113,7 @@ CASES = (
     Case("an event of a time outside the calendar", Outcome.DEAD, f"{_EVENTS}an_event_of_a_time_outside_the"),
     Case("an event of another force", Outcome.DEAD, f"{_EVENTS}an_event_of_another_force_is_dead_lettered"),
     Case("an Avro value of an unknown id", Outcome.DEAD, f"{_EVENTS}an_unknown_schema_id_is_dead_lettered"),
+    Case("an Avro value of a newer release", Outcome.STOPPED, f"{_EVENTS}an_event_of_a_newer_release_stops"),
     Case("an Avro value cut short", Outcome.DEAD, f"{_EVENTS}a_value_cut_short_is_dead_lettered"),
     Case("an Avro value of another schema", Outcome.DEAD, f"{_EVENTS}a_value_of_another_topics_schema"),
     Case("an event of 600 KB that is no Avro", Outcome.DEAD, f"{_EVENTS}of_a_large_event_the_head_is_kept"),
@@ -137,6 +138,7 @@ CASES = (
     ),
     # the view and the bus
     Case("an alliance value that cannot be read", Outcome.DEAD, f"{_VIEW}a_value_is_set_aside"),
+    Case("an alliance value of a newer release", Outcome.STOPPED, f"{_VIEW}a_value_of_a_newer_release_stops"),
     Case("most of a window of alliance values bad", Outcome.STOPPED, f"{_VIEW}most_of_a_window_bad_stops"),
     Case(
         "a full disk on the embedded bus",

@@ -60,6 +60,19 @@ def test_a_value_is_set_aside_and_those_around_it_are_applied(scene, key, value,
     assert scene.counted("received") == 3
 
 
+def test_a_value_of_a_newer_release_stops_the_view_before_it_with_nothing_set_aside(scene):
+    scene.publish("incident", incident("1"))
+    view = scene.view()
+    scene.settle(view)
+    scene.send(INCIDENTS, (KEY, b"\0\0\0\x27\x0f" + _good()[5:]))
+    with pytest.raises(
+        SourceChangedError, match=r"^Offset 1 of alliance.incident.v1-0 has schema id 9999, .* start again"
+    ):
+        view.step()
+    assert scene.letters(INCIDENTS) == []
+    assert view.reached()[scene.partition_of(incident("1"))] == 1
+
+
 def test_of_a_long_value_the_head_is_kept_with_its_length_and_hash(scene):
     value = b"\0" * 600_000
     scene.send(INCIDENTS, (KEY, value))

@@ -233,7 +233,7 @@ def good_value() -> bytes:
         (b"", "has no value"),
         (b"\0\0", "is cut short"),
         (b"{" + good_value(), "begins with byte 0x7b"),
-        (b"\0\0\0\x27\x0f" + good_value()[5:], "schema id 9999, which is in no index"),
+        (b"\0\0\0\x27\x10" + good_value()[5:], "schema id 10000, which is in no index"),
         (b"\0\0\0\0\1" + good_value()[5:], "schema id 1 of subject 'alliance.incident.v1-value'"),
         (good_value()[:5], "it is cut short"),
         (good_value()[:-1], "it is cut short"),

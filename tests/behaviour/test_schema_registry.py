@@ -9,7 +9,7 @@ import typer
 from typer.testing import CliRunner
 
 from hub.cli.schemas import schemas_app
-from hub.errors import ConfigurationError
+from hub.errors import BadRecordError, ConfigurationError, NewerSchemaError
 from hub.forces import SCHEMAS, Force, load_forces
 from hub.schema.avsc import fingerprint
 from hub.schema.codec import Codec
@@ -85,6 +85,29 @@ def test_topics_that_share_a_schema_share_its_id():
     registry = load_registry()
     ids = {registry.newest(f"{force}.positions.v1-value").id for force in ("leicestershire", "lincolnshire")}
     assert ids == {registry.newest("nottinghamshire.positions.v1-value").id}
+
+
+@pytest.mark.parametrize("number", [9_999, 10_001, 10_099])
+def test_an_id_to_come_of_the_package_or_of_the_force_is_of_a_newer_release(force, number):
+    decode = Codec(load_registry(forces_of(force))).decoder("lincolnshire.incident.v1")
+    with pytest.raises(NewerSchemaError, match=f"schema id {number}, which a newer release has given"):
+        decode(b"\0" + number.to_bytes(4, "big"))
+
+
+@pytest.mark.parametrize(
+    ("topic", "number"),
+    [
+        ("lincolnshire.incident.v1", 0),
+        ("lincolnshire.incident.v1", 10_100),
+        ("alliance.incident.v1", 10_001),
+        ("lincolnshire.positions.v1", 2**32 - 1),
+    ],
+)
+def test_an_id_of_no_range_that_may_stand_there_is_a_bad_record(force, topic, number):
+    decode = Codec(load_registry(forces_of(force))).decoder(topic)
+    with pytest.raises(BadRecordError, match=f"schema id {number}, which is in no index") as refused:
+        decode(b"\0" + number.to_bytes(4, "big"))
+    assert not isinstance(refused.value, NewerSchemaError)
 
 
 def test_a_topic_without_a_schema_is_refused_with_the_remedy():

@@ -1,17 +1,13 @@
 """Two normalisers are replaced one by one while events go on, whose schema and mapping grow meanwhile."""
 
 import itertools
-import shutil
 import threading
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
 from hub.bus import open_bus
 from hub.bus.topics import apply, specs
-from hub.cli.app import app
 from hub.forces import load_forces
 from hub.metrics import Metrics
 from hub.normalise.loop import Normaliser
@@ -21,14 +17,12 @@ from hub.view.loop import View
 from hub.view.query import Query
 from hub.view.store import open_store
 from tests.kafka_broker import own_broker
-from tests.mapped import edited, event
+from tests.mapped import event, two_releases
 from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.long, pytest.mark.kafka]
 
-LINCOLNSHIRE = Path(__file__).parents[1] / "forces" / "lincolnshire"
 KEYS, BATCH = 40, 20
-COLUMN = '{"name": "Channel", "type": ["null", "string"], "default": null, "doc": "How the call came in."},'
 
 
 class Release:
@@ -49,15 +43,7 @@ class Release:
 @pytest.fixture
 def releases(tmp_path):
     """The first release, and one whose schema has a column more, which its mapping reads."""
-    now, later = tmp_path / "now" / "lincolnshire", tmp_path / "later" / "lincolnshire"
-    for folder in (now, later):
-        shutil.copytree(LINCOLNSHIRE, folder)
-    shutil.copy(later / "incident.avsc", later / "incident.v1.avsc")
-    edited(later / "incident.avsc", '{"name": "Sector",', COLUMN + '{"name": "Sector",')
-    edited(later / "incident.toml", "version = 1\n", "version = 2\n")
-    edited(later / "incident.toml", '{ from = "Occurrence"', '{ from = "Channel"')
-    done = CliRunner().invoke(app, ["schemas", "add", str(later)])
-    assert "version 2 of lincolnshire.incident.v1-value" in done.output, done.output
+    now, later = two_releases(tmp_path)
     return Release(now), Release(later)
 
 
