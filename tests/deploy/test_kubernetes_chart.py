@@ -1,8 +1,9 @@
-"""deploy/kubernetes as Helm itself reads it, and what it makes beside Kubernetes' own schemas."""
+"""deploy/kubernetes as Helm itself reads it, and what it makes beside the schemas of all it is made for."""
 
 import json
 from pathlib import Path
 
+import jsonschema_rs
 import kubernetes_validate
 import pytest
 import yaml
@@ -13,6 +14,7 @@ from hub.cli.parts import builtin_force_folders
 from hub.config import load_settings
 from hub.forces import load_forces
 from tests.deploy.chart_files import CHART, FILES
+from tests.deploy.strimzi_schemas import VERSIONS, strimzi_schemas
 
 KUBERNETES = ("1.28", "1.37")
 """The oldest that the chart takes, and the newest whose schema there is."""
@@ -50,6 +52,11 @@ def whole():
     return made(VALUES["with every source"])
 
 
+@pytest.fixture(scope="module")
+def schemas(tmp_path_factory):
+    return strimzi_schemas(tmp_path_factory.mktemp("strimzi"))
+
+
 @pytest.mark.parametrize("values", VALUES.values(), ids=VALUES)
 def test_helm_finds_no_fault(values):
     told = lint(CHART, values, strict=True)
@@ -64,6 +71,16 @@ def test_kubernetes_takes_what_it_makes(values, version):
     assert {each["kind"] for each in own} >= {"StatefulSet", "Service", "ConfigMap", "PodDisruptionBudget"}
     for each in own:
         kubernetes_validate.validate(each, version, strict=True)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_strimzi_takes_what_it_makes(schemas, version):
+    asked = {"sources": ALL_FEEDS, "kafka": {"strimzi": version}}
+    found = [each for each in made(asked) if "strimzi.io" in each["apiVersion"]]
+    assert {each["kind"] for each in found} == {"KafkaTopic", "KafkaUser"}
+    for each in found:
+        jsonschema_rs.validate(schemas[f"kafka.strimzi.io/{version}", each["kind"]], each)
+        assert set(each["metadata"]) == {"name", "namespace", "labels"}, "Strimzi's schema says nothing of it"
 
 
 def test_every_connector_is_alone_and_keeps_its_name(whole):
