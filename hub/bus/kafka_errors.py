@@ -1,5 +1,6 @@
 """What an error of Kafka means for the hub: the one place that decides what happens next."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -61,6 +62,15 @@ _TRANSIENT = (
     told.BrokerNotAvailableError,
 )
 
+_RIGHTS = (
+    told.TopicAuthorizationFailedError,
+    told.GroupAuthorizationFailedError,
+    told.TransactionalIdAuthorizationFailedError,
+)
+_DUMPED = " failed with response "
+_SAID = re.compile(r"error_message='([^']+)'|error_message=\"([^\"]+)\"")
+
+_ASK_FOR_RIGHTS = "an operator can compare the access lists with what we need: `alliance-hub acl check`"
 _REMEDY = "another process uses this identity; stop one of the two, or give each its own `instance`"
 
 
@@ -68,7 +78,9 @@ def translate(error: Exception, doing: str, address: str) -> HubError:
     """Give the hub's error for Kafka's, with what was tried and where."""
     if isinstance(error, HubError):
         return error
-    what = f"{doing} on Kafka at {address} failed: {error}"
+    what = f"{doing} on Kafka at {address} failed: {_said(error)}"
+    if isinstance(error, _RIGHTS):
+        return ConfigurationError(f"{what.removesuffix('.')}; {_ASK_FOR_RIGHTS}.")
     if isinstance(error, _FENCED):
         return FencedError(f"{what}; {_REMEDY}.")
     if isinstance(error, _BAD_RECORD):
@@ -81,6 +93,14 @@ def translate(error: Exception, doing: str, address: str) -> HubError:
     if isinstance(error, _TRANSIENT) or type(error) is told.KafkaError:
         return TransientError(f"{what}.")
     return FatalError(f"{what} ({type(error).__name__}).")
+
+
+def _said(error: Exception) -> str:
+    """What a person can use of it: of a whole request and its answer, only what the broker says in words."""
+    if _DUMPED not in str(error):
+        return str(error)
+    words = dict.fromkeys(one or other for one, other in _SAID.findall(str(error)))
+    return f"{type(error).__name__}: {' '.join(words) or getattr(error, 'description', '')}".removesuffix(".")
 
 
 @contextmanager

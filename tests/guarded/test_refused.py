@@ -1,0 +1,36 @@
+"""What Kafka refuses is said in a line that a person can act on."""
+
+import kafka.errors as told  # noqa: TID251  # what kafka-python says
+import pytest
+
+from hub.bus.kafka_errors import translate
+from hub.errors import ConfigurationError
+
+DUMP = (
+    "Request 'CreateTopicsRequest(topics=[{0}])' failed with response 'CreateTopicsResponse(topics=[{0}])'."
+)
+RESULT = "CreatableTopicResult(name='hub.audit.v1', error_code=1, error_message={})"
+
+
+@pytest.mark.parametrize(
+    ("error", "message", "said"),
+    [
+        (
+            told.TopicAuthorizationFailedError,
+            "'Authorization failed.'",
+            "TopicAuthorizationFailedError: Authorization failed; an operator can compare the access lists "
+            "with what we need: `alliance-hub acl check`.",
+        ),
+        (
+            told.InvalidReplicationFactorError,
+            '"The target replication factor of 3 can\'t be reached."',
+            "InvalidReplicationFactorError: The target replication factor of 3 can't be reached.",
+        ),
+        (told.PolicyViolationError, "None", f"PolicyViolationError: {told.PolicyViolationError.description}"),
+    ],
+)
+def test_of_a_whole_request_and_its_answer_only_the_words_are_told(error, message, said):
+    dump = DUMP.format(", ".join([RESULT.format(message)] * 20))
+    refused = translate(error(dump), "making topics", "kafka-1:9092")
+    assert isinstance(refused, ConfigurationError)
+    assert str(refused) == f"making topics on Kafka at kafka-1:9092 failed: {said}"
