@@ -79,8 +79,6 @@ def translate(error: Exception, doing: str, address: str) -> HubError:
     if isinstance(error, HubError):
         return error
     what = f"{doing} on Kafka at {address} failed: {_said(error)}"
-    if isinstance(error, _RIGHTS):
-        return ConfigurationError(f"{what.removesuffix('.')}; {_ASK_FOR_RIGHTS}.")
     if isinstance(error, _FENCED):
         return FencedError(f"{what}; {_REMEDY}.")
     if isinstance(error, _BAD_RECORD):
@@ -97,10 +95,12 @@ def translate(error: Exception, doing: str, address: str) -> HubError:
 
 def _said(error: Exception) -> str:
     """What a person can use of it: of a whole request and its answer, only what the broker says in words."""
-    if _DUMPED not in str(error):
-        return str(error)
-    words = dict.fromkeys(one or other for one, other in _SAID.findall(str(error)))
-    return f"{type(error).__name__}: {' '.join(words) or getattr(error, 'description', '')}".removesuffix(".")
+    said = str(error)
+    if _DUMPED in said:
+        words = dict.fromkeys(one or other for one, other in _SAID.findall(said))
+        said = f"{type(error).__name__}: {' '.join(words) or getattr(error, 'description', '')}"
+    said = said.removesuffix(".")
+    return f"{said}; {_ASK_FOR_RIGHTS}" if isinstance(error, _RIGHTS) else said
 
 
 @contextmanager

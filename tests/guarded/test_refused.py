@@ -11,6 +11,8 @@ DUMP = (
 )
 RESULT = "CreatableTopicResult(name='hub.audit.v1', error_code=1, error_message={})"
 
+RIGHTS = "an operator can compare the access lists with what we need: `alliance-hub acl check`."
+
 
 @pytest.mark.parametrize(
     ("error", "message", "said"),
@@ -18,8 +20,7 @@ RESULT = "CreatableTopicResult(name='hub.audit.v1', error_code=1, error_message=
         (
             told.TopicAuthorizationFailedError,
             "'Authorization failed.'",
-            "TopicAuthorizationFailedError: Authorization failed; an operator can compare the access lists "
-            "with what we need: `alliance-hub acl check`.",
+            "TopicAuthorizationFailedError: Authorization failed; " + RIGHTS,
         ),
         (
             told.InvalidReplicationFactorError,
