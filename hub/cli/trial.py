@@ -39,6 +39,7 @@ class Trial:
 
     def __init__(self, settings: Settings, files: Sequence[StreetFile], *, rate: float | None) -> None:
         self.failed = False
+        self._broken: dict[str, str] = {}
         self._began = time.monotonic()
         self._settings = settings
         self._files = files
@@ -131,8 +132,9 @@ class Trial:
 
     def _is_over(self, pause: float) -> bool:
         """Whether a signal or a failure ended it; waits a little for that."""
-        broken = self._process.health.failures() or (self._busy is not None and self._busy.error is not None)
-        return self._process.stop_asked.wait(pause) or bool(broken)
+        asked = self._process.stop_asked.wait(pause)
+        self._broken |= self._process.health.failures()
+        return asked or bool(self._broken) or (self._busy is not None and self._busy.error is not None)
 
     def _tell(self, report: dict[str, Any]) -> None:
         self._console.print(table(report))
@@ -154,6 +156,9 @@ class Trial:
         }
 
     def _stop(self) -> None:
-        self.failed = self._process.stop() != 0
-        for name, problem in self._process.health.failures().items():
+        self._process.stop()
+        # A connector that waited for a person ends in order, and is no failure any more.
+        self._broken |= self._process.health.failures()
+        self.failed = bool(self._broken)
+        for name, problem in self._broken.items():
             typer.echo(f"alliance-hub: {name}: {problem}", err=True)

@@ -127,6 +127,12 @@ def test_street_files_are_accounted_for_row_by_row(tmp_path: Path):
     assert fault == f"{equation}: 100 is not {100 - lost}"
     assert f"does not balance: {fault}" in done.stdout
 
+    bus = f"embedded:///{tmp_path}/state/bus.db"  # of other systems, whose rows are all gone from these
+    done = run_demo(tmp_path / "other", "--for", "10m", "--bus", bus)
+    assert done.returncode == 1
+    held = r"^alliance-hub: connect leicestershire/incident: .* would remove 100 of "
+    assert re.search(held, done.stderr, re.MULTILINE), done.stderr
+
 
 def test_a_street_file_of_a_force_not_configured_stops_it_before_anything_starts(tmp_path: Path):
     street = write(tmp_path / "street", "2014-11-lincolnshire-street.csv", HOSTILE)
