@@ -1,9 +1,8 @@
-"""The stand-ins hold what is true, in each force's own format, with the mess of real systems."""
+"""The stand-ins hold what is true, in each force's own format, and go on with it when started again."""
 
 import csv
 import datetime as dt
 import shutil
-import sqlite3
 import urllib.request
 from collections import Counter
 from contextlib import closing
@@ -15,32 +14,20 @@ import psycopg
 import pytest
 from lxml import etree
 
-from connectors.standins.busy import Busy, give_past
 from connectors.standins.csv_incidents import grid_reference
 from connectors.standins.legacy import LegacySystems
 from connectors.standins.mess import Mess
-from connectors.standins.places import TOWNS
 from connectors.standins.planted import PLANTED
-from connectors.standins.truth import Place, Skill, Truth, TruthIncident, TruthPerson, Unit, local
+from connectors.standins.truth import Skill, TruthIncident, TruthPerson
 from connectors.standins.vocabulary import VOCABULARIES
 from hub.forces import Force, load_forces
 from tests.legacy import Clock, builtin_forces, legacy_systems, of
+from tests.standins_read import FORCES, FULL, csv_lines, feed_page, newest_extract, raise_full, sql_rows
 
-FORCES = ("leicestershire", "northamptonshire", "nottinghamshire")
 TABLES = (
     "status", "grade", "code", "qualifier", "unit_state", "marking",
     "kind", "rank", "standing", "skill", "duty", "employment",
 )  # fmt: skip
-FULL = {
-    "status": "AT_SCENE",
-    "grade": "PRIORITY",
-    "opening": "302",
-    "qualifiers": ("ALCOHOL", "YOUTH"),
-    "summary": 'Collision; "two cars", café £5',
-    "units": (Unit("XX07", "AT_SCENE"), Unit("XX12", "EN_ROUTE")),
-    "niche": "26310000001",
-    "marking": "OFFICIAL_SENSITIVE",
-}
 
 
 @pytest.fixture
@@ -52,54 +39,6 @@ def clock() -> Clock:
 def legacy(tmp_path: Path, clock: Clock):
     with legacy_systems(tmp_path / "legacy", clock) as systems:
         yield systems
-
-
-def place_in(force: str) -> Place:
-    town = TOWNS[force][0]
-    return Place("1 High Street", "AB1 2CD", "000012345678", town.latitude, town.longitude, town.beat)
-
-
-def raise_full(legacy: LegacySystems, force: str) -> str:
-    at = dt.datetime(2026, 6, 1, 10, 0, tzinfo=dt.UTC)
-    later = at + dt.timedelta(minutes=7)
-    return legacy.raise_incident(
-        force, at, local(at).date(), dispatched=at, arrived=later, place=place_in(force), **FULL
-    )
-
-
-def sql_rows(legacy: LegacySystems, domain: str, table: str) -> list[dict[str, object]]:
-    path = legacy.locations()["leicestershire"][domain].removeprefix("sqlite:///")
-    with sqlite3.connect(path) as connection:
-        connection.row_factory = sqlite3.Row
-        rows = [dict(row) for row in connection.execute(f'select * from "{table}"')]
-    connection.close()
-    return rows
-
-
-def csv_lines(legacy: LegacySystems) -> list[dict[str, str]]:
-    """Every line of every drop that is marked whole, in order of the drops' names."""
-    legacy.finish()
-    folder = Path(legacy.locations()["northamptonshire"]["incident"])
-    lines: list[dict[str, str]] = []
-    for file in sorted(folder.glob("INC_*.csv")):
-        assert file.with_name(file.name + ".done").exists()
-        with file.open(encoding="cp1252", newline="") as text:
-            lines += csv.DictReader(text)
-    return lines
-
-
-def newest_extract(legacy: LegacySystems) -> list[dict[str, str]]:
-    legacy.finish()
-    folder = Path(legacy.locations()["nottinghamshire"]["hr"])
-    header, *rows, trailer = max(folder.glob("MFSS_HR_*.txt")).read_text("utf-8").splitlines()
-    assert trailer == f"TRAILER|{len(rows)}"
-    return [dict(zip(header.split("|"), row.split("|"), strict=True)) for row in rows]
-
-
-def feed_page(legacy: LegacySystems, token: str = "") -> etree._Element:
-    location = legacy.locations()["nottinghamshire"]["incident"]
-    with urllib.request.urlopen(f"{location}?token={token}") as answer:
-        return etree.fromstring(answer.read())
 
 
 def test_every_word_of_a_stand_in_stands_in_its_forces_code_tables_with_the_same_meaning():
@@ -265,104 +204,6 @@ def test_drops_wait_until_they_are_old_enough_to_be_handed_over(legacy: LegacySy
     assert len(list(folder.glob("*.done"))) == 1
 
 
-@pytest.mark.parametrize("force", FORCES)
-def test_what_is_taken_back_is_no_longer_counted(legacy: LegacySystems, force: str):
-    mess = Mess(legacy)
-    ids = [raise_full(legacy, force) for _ in range(3)]
-    mess.take_back(ids[0])
-    assert legacy.count(force, "incident") == 2
-    mess.put_again(ids[0])
-    assert legacy.count(force, "incident") == 3
-
-
-def test_each_force_takes_back_in_its_own_way(legacy: LegacySystems):
-    mess = Mess(legacy)
-    for force in FORCES:
-        mess.take_back(raise_full(legacy, force))
-    (row,) = sql_rows(legacy, "incident", "V_INCIDENT")
-    assert row["IS_DELETED"] == 1
-    assert [line["Action"] for line in csv_lines(legacy)] == ["N", "X"]
-    (removal,) = feed_page(legacy)
-    assert (removal.tag, removal.get("ref"), removal.get("version")) == ("Removal", "NG-20260601-0001", "2")
-
-
-def test_a_hard_delete_leaves_no_row(legacy: LegacySystems):
-    identity = raise_full(legacy, "leicestershire")
-    Mess(legacy).delete_hard(identity)
-    assert sql_rows(legacy, "incident", "V_INCIDENT") == []
-    assert legacy.truth()[identity].deleted
-
-
-def test_a_late_commit_is_stamped_before_rows_that_were_there_first(legacy: LegacySystems):
-    raise_full(legacy, "leicestershire")
-    Mess(legacy).late_commit("leicestershire", minutes=20)
-    first, late = sql_rows(legacy, "incident", "V_INCIDENT")
-    assert str(late["LAST_UPDATED"]) < str(first["LAST_UPDATED"])
-
-
-@pytest.mark.parametrize("force", FORCES)
-def test_numbers_restart_at_midnight(legacy: LegacySystems, force: str):
-    Mess(legacy).across_midnight(force, dt.date(2026, 6, 1))
-    incidents = [record for record in legacy.truth().values() if isinstance(record, TruthIncident)]
-    assert sorted((record.date.day, record.number) for record in incidents) == [(1, 1), (2, 1)]
-
-
-@pytest.mark.parametrize("year", [2014, 2024, 2026])
-def test_the_october_night_gives_two_instants_one_local_time(legacy: LegacySystems, year: int):
-    ids = Mess(legacy).october_night("leicestershire", year)
-    incidents = [record for record in legacy.truth().values() if isinstance(record, TruthIncident)]
-    assert len({incident.created for incident in incidents}) == len(ids) == 4
-    texts = [row["CREATED"] for row in sql_rows(legacy, "incident", "V_INCIDENT")]
-    assert Counter(Counter(texts).values()) == {2: 2}
-
-
-def test_duplicates_add_nothing_to_what_is_true(legacy: LegacySystems):
-    mess = Mess(legacy)
-    ids = [raise_full(legacy, force) for force in FORCES]
-    before = legacy.truth()
-    for identity in ids:
-        mess.duplicate(identity)
-    assert legacy.truth() == before
-    assert [legacy.count(force, "incident") for force in FORCES] == [1, 1, 1]
-    assert len(csv_lines(legacy)) == 2
-    assert feed_page(legacy)[0].findtext("Version") == "1"
-    assert feed_page(legacy).get("next") == "2"
-
-
-def test_there_and_back_ends_as_it_began_and_shows_what_was_between(legacy: LegacySystems):
-    mess = Mess(legacy)
-    identity = raise_full(legacy, "northamptonshire")
-    before, between = mess.there_and_back(identity)
-    assert legacy.truth()[identity] == before != between
-    assert [line["Response"] for line in csv_lines(legacy)] == ["Prompt", "Immediate", "Prompt"]
-    person = of(legacy.truth(), "leicestershire", TruthPerson)[0]
-    before, between = mess.there_and_back(person)
-    assert legacy.truth()[person] == before != between
-
-
-def test_closed_incidents_are_corrected_reopened_and_restricted(legacy: LegacySystems):
-    mess = Mess(legacy)
-    identity = raise_full(legacy, "leicestershire")
-    legacy.change(identity, status="CLOSED", closed=legacy.clock(), closing="302")
-    mess.reopen(identity)
-    mess.correct(identity, "Collision, corrected")
-    mess.restrict(identity)
-    (row,) = sql_rows(legacy, "incident", "V_INCIDENT")
-    assert (row["STATUS_CODE"], row["CLOSED"], row["CLOSE_CODE"]) == ("O", None, None)
-    assert (row["SUMMARY"], row["RESTRICTED"]) == ("Collision, corrected", 1)
-
-
-@pytest.mark.parametrize("force", FORCES)
-def test_people_leave_with_their_row_or_without_it(legacy: LegacySystems, force: str):
-    mess = Mess(legacy)
-    gone, ended = of(legacy.truth(), force, TruthPerson)[:2]
-    before = legacy.count(force, "hr")
-    mess.take_back(gone)
-    mess.leave(ended)
-    legacy.finish()
-    assert legacy.count(force, "hr") == before - 1
-
-
 def test_the_feed_pages_through_everything_and_answers_304_to_what_is_known(legacy: LegacySystems):
     day = dt.date(2026, 6, 1)
     numbers = range(1, 1101)
@@ -386,46 +227,6 @@ def test_the_feed_pages_through_everything_and_answers_304_to_what_is_known(lega
     known.value.close()
     with urllib.request.urlopen(f"{location}?count=1") as answer:
         assert etree.fromstring(answer.read()).get("count") == "1100"
-
-
-def busy_for(folder: Path, seconds: int, **options) -> tuple[dict[str, Truth], dict[tuple[str, str], int]]:
-    clock = Clock()
-    with legacy_systems(folder, clock) as legacy:
-        busy = Busy(legacy, **options)
-        for _ in range(seconds * 5):
-            clock.forward(0.2)
-            busy.step()
-        busy.stop()
-        counts = {
-            (force, domain): legacy.count(force, domain) for force in FORCES for domain in ("incident", "hr")
-        }
-        return legacy.truth(), counts
-
-
-def test_a_busy_day_leaves_every_system_holding_what_is_true(tmp_path: Path):
-    truth, counts = busy_for(tmp_path, 60, rate=20)
-    for force in FORCES:
-        assert counts[force, "incident"] == len(of(truth, force, TruthIncident)) > 20
-        assert counts[force, "hr"] == len(of(truth, force, TruthPerson))
-    states = Counter(record.status for record in truth.values() if isinstance(record, TruthIncident))
-    assert states["CLOSED"] > 10
-    assert any(record.deleted for record in truth.values())
-    assert any(record.restricted for record in truth.values() if isinstance(record, TruthIncident))
-
-
-def test_systems_that_hold_nothing_yet_are_given_a_past_once(legacy: LegacySystems, clock: Clock):
-    give_past(legacy, hours=6, changes=150)
-    created = [t.created for t in legacy.truth().values() if isinstance(t, TruthIncident)]
-    assert len(created) > 40
-    assert clock() - dt.timedelta(hours=6) <= min(created) < max(created) <= clock()
-    before = legacy.truth()
-    give_past(legacy)
-    assert legacy.truth() == before
-
-
-def test_the_same_seed_makes_the_same_day(tmp_path: Path):
-    days = [busy_for(tmp_path / name, 10, rate=10, seed=7) for name in ("one", "two")]
-    assert days[0] == days[1]
 
 
 def test_every_record_id_names_the_row_in_its_system(legacy: LegacySystems):
