@@ -4,12 +4,12 @@ import logging
 import signal
 
 from tests.connecting import bench  # noqa: F401
-from tests.kafka_broker import kafka_address  # noqa: F401
+from tests.kafka_broker import fresh_broker, kafka_address  # noqa: F401
 from tests.keeping import operator  # noqa: F401
 from tests.legacy import legacy  # noqa: F401
 from tests.postgres import postgres_server, postgres_url  # noqa: F401
 from tests.real.browser import browser, page  # noqa: F401
-from tests.stores import postgres_schema_url, query, store, store_url  # noqa: F401
+from tests.stores import postgres_schema_url, query, quick_store, store, store_url  # noqa: F401
 
 
 def pytest_configure() -> None:

@@ -11,7 +11,7 @@ import shutil
 import socket
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from functools import cache
 from pathlib import Path
@@ -44,6 +44,14 @@ def broker() -> str:
 @pytest.fixture(scope="session")
 def kafka_address() -> str:
     return broker()
+
+
+@pytest.fixture(scope="module")
+def fresh_broker() -> Iterator[Broker]:
+    """A broker of one test file's own, for the hub's topics have fixed names."""
+    started = own_broker()
+    yield started
+    started.stop()
 
 
 def own_broker(otherwise: str = "", settings: Mapping[str, str] | None = None, port: int = 0) -> Broker:

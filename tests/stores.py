@@ -4,11 +4,14 @@ import itertools
 from urllib.parse import quote
 
 import pytest
+from sqlalchemy import create_engine, text
 
 from hub.bus.contract import TopicPartition
 from hub.view.query import Query
 from hub.view.session import Move
 from hub.view.store import open_store
+from hub.view.tables import CHANGE_COUNTER, METADATA, STORE_VERSION
+from tests.in_memory import quick_folder
 from tests.view_records import JsonCodec, batch
 
 TP = TopicPartition("alliance.incident.v1", 0)
@@ -43,9 +46,32 @@ def store(store_url):
 
 
 @pytest.fixture
+def quick_store(tmp_path):
+    """An empty store in memory, for what is tried many times over."""
+    with quick_folder(tmp_path) as folder:
+        opened = open_store(f"sqlite:///{folder}/store.db")
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
 def query(store):
     """Questions to `store`, whose bodies are JSON."""
     return Query(store, JsonCodec())
+
+
+def engine_on(url):
+    """SQLAlchemy's own way into a store, for what the hub would not do."""
+    return create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
+
+
+def wipe(store):
+    """Have a store hold nothing, as if it were new."""
+    with store._engine.begin() as connection:
+        for table in METADATA.sorted_tables:
+            if table not in {STORE_VERSION, CHANGE_COUNTER}:
+                connection.execute(table.delete())
+        connection.execute(text("UPDATE change_counter SET last = 0"))
 
 
 def put(store, *batches, partition=TP):

@@ -10,23 +10,15 @@ from connectors.source import Row
 from hub.backfill import Backfill
 from hub.errors import FencedError
 from tests.connecting import Bench, Running, balanced, batch, key, refused, row, shape
-from tests.kafka_broker import own_broker
 from tests.keeping import Kept, Operator, Played
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.kafka
 
 
-@pytest.fixture(scope="module")
-def broker():
-    started = own_broker()
-    yield started
-    started.stop()
-
-
 @pytest.fixture
-def bench(tmp_path, broker):
-    bench = Bench(tmp_path, f"kafka://{broker.address}")
+def bench(tmp_path, fresh_broker):
+    bench = Bench(tmp_path, f"kafka://{fresh_broker.address}")
     yield bench
     bench.close()
 

@@ -7,7 +7,6 @@ import pytest
 from hub.bus import open_bus
 from hub.metrics import Metrics
 from hub.view.loop import GROUP, TOPICS, View
-from tests.kafka_broker import own_broker
 from tests.view_bus import CODEC, FORCES, INCIDENTS, stage
 from tests.view_records import T0, incident
 from tests.waiting import PATIENCE_SECONDS, wait_until
@@ -19,17 +18,9 @@ FORCE = "northamptonshire"
 """Of the second test, which uses the same topics."""
 
 
-@pytest.fixture(scope="module")
-def broker():
-    """A broker of these tests' own, for the topics have fixed names."""
-    started = own_broker()
-    yield started
-    started.stop()
-
-
 @pytest.fixture
-def scene(broker, postgres_schema_url):
-    with stage(f"kafka://{broker.address}", postgres_schema_url, partitions=4) as made:
+def scene(fresh_broker, postgres_schema_url):
+    with stage(f"kafka://{fresh_broker.address}", postgres_schema_url, partitions=4) as made:
         yield made
 
 

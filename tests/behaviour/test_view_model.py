@@ -1,18 +1,11 @@
 """A machine that does to the view whatever its topics, its broker and its operators may do.
 
-After every step the store is held against a simple model: the fold of what each partition held
-up to the offset that is kept. The newest (source version, mapping version) wins; the history has
-each version once; an erasure takes a record and its history away, and what comes after it is a
-new record; change numbers only rise; and everything received is counted once, in one place.
+After every step the store is held against the model of `tests/view_fold.py`; change numbers only
+rise, and everything received is counted once, in one place.
 """
 
 import contextlib
-import os
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -25,7 +18,6 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from sqlalchemy import text
 
 from hub.bus.contract import TopicPartition
 from hub.bus.topics import specs
@@ -35,74 +27,19 @@ from hub.metrics import Metrics
 from hub.view.loop import GROUP, TOPICS, View
 from hub.view.query import Query
 from hub.view.store import Store, open_store
-from hub.view.tables import CHANGE_COUNTER, METADATA, STORE_VERSION
-from tests.faulty_bus import FaultyBus, FaultyConsumer, Message, Record
+from tests.faulty_bus import FaultyBus, FaultyConsumer, Message
+from tests.stores import wipe
 from tests.view_bus import CODEC, FORCES, INCIDENTS
-from tests.view_records import T0, incident
+from tests.view_fold import KEYS, NONSENSE, Fold, Version, body, record_id
+from tests.view_records import T0
 
-KEYS = ("1", "2", "3", "4")
-FORCES_OF_KEYS = {
-    "1": "leicestershire",
-    "2": "leicestershire",
-    "3": "northamptonshire",
-    "4": "nottinghamshire",
-}
 INSTANCES = ("1", "2")
 MOST_BAD = 20
 """Fewer than would be most of a window."""
 
-Version = tuple[int, int]
-
 versions = st.tuples(
     st.sampled_from(KEYS), st.integers(1, 5), st.integers(1, 2), st.sampled_from([False, False, True])
 )
-_encode = CODEC.encoder(INCIDENTS)
-_bodies: dict[tuple[str, int, int, bool], bytes] = {}
-
-
-def record_id(key: str) -> str:
-    return str(incident(key, force=FORCES_OF_KEYS[key])["id"])
-
-
-def body(key: str, version: int, mapping: int, deleted: bool) -> bytes:
-    """A version's bytes. One version has one content, so whether it deletes is told by its number."""
-    wanted = (key, version, mapping, deleted)
-    if wanted not in _bodies:
-        made = incident(key, version, mapping=mapping, deleted=deleted, force=FORCES_OF_KEYS[key])
-        _bodies[wanted] = _encode(made)
-    return _bodies[wanted]
-
-
-@dataclass
-class Fold:
-    """What the records of a partition up to some offset come to."""
-
-    newest: dict[str, tuple[Version, bool]] = field(default_factory=dict)
-    history: dict[str, set[Version]] = field(default_factory=dict)
-    counts: Counter[tuple[str, str]] = field(default_factory=Counter)
-    dead: set[int] = field(default_factory=set)
-
-    def take(self, record: Record) -> None:
-        force = (record.key or b"").decode().split(":")[3]
-        self.counts[force, "received"] += 1
-        self.counts[force, self._end_of(record)] += 1
-
-    def _end_of(self, record: Record) -> str:
-        name = (record.key or b"").decode()
-        if record.value is None:
-            self.newest.pop(name, None)
-            self.history.pop(name, None)
-            return "erased"
-        if record.value == b"nonsense":
-            self.dead.add(record.offset)
-            return "dead_lettered"
-        decoded = CODEC.decoder(INCIDENTS)(record.value)
-        version = (decoded["source_version"], decoded["mapping_version"])
-        self.history.setdefault(name, set()).add(version)
-        if name in self.newest and version <= self.newest[name][0]:
-            return "superseded"
-        self.newest[name] = (version, decoded["deleted"])
-        return "applied"
 
 
 class ViewMachine(RuleBasedStateMachine):
@@ -137,7 +74,7 @@ class ViewMachine(RuleBasedStateMachine):
     @rule(key=st.sampled_from(KEYS))
     def publish_a_bad_one(self, key: str) -> None:
         self.bad += 1
-        self.bus.append([self._message(record_id(key), b"nonsense")])
+        self.bus.append([self._message(record_id(key), NONSENSE)])
 
     @rule(instance=st.sampled_from(INSTANCES), again=st.sampled_from([0, 0, 1, 3]))
     def step(self, instance: str, again: int) -> None:
@@ -313,14 +250,6 @@ def _version(record: dict[str, Any]) -> Version:
     return record["source_version"], record["mapping_version"]
 
 
-def wipe(store: Store) -> None:
-    with store._engine.begin() as connection:
-        for table in METADATA.sorted_tables:
-            if table not in {STORE_VERSION, CHANGE_COUNTER}:
-                connection.execute(table.delete())
-        connection.execute(text("UPDATE change_counter SET last = 0"))
-
-
 def run(store: Store, **more: Any) -> None:
     def machine() -> ViewMachine:
         wipe(store)
@@ -337,16 +266,6 @@ def run(store: Store, **more: Any) -> None:
             **more,
         ),
     )
-
-
-@pytest.fixture
-def quick_store(tmp_path: Path) -> Iterator[Store]:
-    """A store in memory where there is such: a loss of power is not what is tried here."""
-    memory = Path("/dev/shm")
-    with TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else tmp_path) as folder:
-        store = open_store(f"sqlite:///{folder}/store.db")
-        yield store
-        store.close()
 
 
 def test_the_view_on_sqlite_does_as_the_model(quick_store: Store):

@@ -4,11 +4,8 @@ A connector reads a script of rows, a normaliser and a view follow; commits of e
 unanswered, done or not, and aborted batches become visible.
 """
 
-import os
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import pytest
@@ -26,10 +23,10 @@ from hub.schema.codec import Codec
 from hub.schema.registry import load_registry
 from hub.view.loop import View
 from hub.view.query import Query
-from hub.view.store import Store, open_store
-from tests.behaviour.test_view_model import wipe
+from hub.view.store import Store
 from tests.connecting import LEICESTERSHIRE, Told, batch, key, row
 from tests.faulty_bus import FaultyBus
+from tests.stores import wipe
 
 ALLIANCE = "alliance.incident.v1"
 CONNECTOR, NORMALISER, VIEW = "leicestershire.", "hub.normalise", "hub.view"
@@ -77,16 +74,6 @@ class Stages(NamedTuple):
         reached = {tp: kept.offset for tp, kept in self.bus.group_offsets(NORMALISERS, [FEED.topic]).items()}
         reached |= self.view.reached()
         return all(reached.get(partition, 0) >= end for partition, end in ends.items())
-
-
-@pytest.fixture(scope="module")
-def quick_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    memory = Path("/dev/shm")
-    where = memory if os.access(memory, os.W_OK) else tmp_path_factory.mktemp("store")
-    with TemporaryDirectory(dir=where) as folder:
-        store = open_store(f"sqlite:///{folder}/store.db")
-        yield store
-        store.close()
 
 
 @pytest.fixture(scope="module", autouse=True)

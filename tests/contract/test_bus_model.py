@@ -1,12 +1,10 @@
 """A machine that does anything the contract allows, in any order, to a bus and to a simple model of it."""
 
 import itertools
-import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import pytest
@@ -26,6 +24,7 @@ from hub.bus.murmur2 import partition_of
 from hub.errors import FatalError, FencedError, TransientError
 from tests.contract.bus_model import Member, Model, Sent, Transaction
 from tests.contract.places import Place
+from tests.in_memory import quick_folder
 from tests.waiting import wait_until
 
 WRITERS, GROUPS = ("north", "south"), ("view", "normalise")
@@ -399,22 +398,13 @@ def run(machine: Any, **more: Any) -> None:
     )
 
 
-@pytest.fixture
-def quick_folder(tmp_path: Path) -> Iterator[Path]:
-    """A folder in memory where there is such: a loss of power is not what is tried here."""
-    memory = Path("/dev/shm")
-    if not os.access(memory, os.W_OK):
-        yield tmp_path
-        return
-    with TemporaryDirectory(dir=memory, prefix="alliance-hub-") as folder:
-        yield Path(folder)
+def test_the_embedded_bus_does_as_the_model(tmp_path: Path):
+    with quick_folder(tmp_path) as folder:
 
+        def machine() -> BusMachine:
+            return BusMachine(Place("embedded", f"embedded://{folder}/{next(_NUMBERS)}.db"))
 
-def test_the_embedded_bus_does_as_the_model(quick_folder: Path):
-    def machine() -> BusMachine:
-        return BusMachine(Place("embedded", f"embedded://{quick_folder}/{next(_NUMBERS)}.db"))
-
-    run(machine, max_examples=80, stateful_step_count=40)
+        run(machine, max_examples=80, stateful_step_count=40)
 
 
 @pytest.mark.kafka
