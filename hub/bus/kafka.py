@@ -7,7 +7,7 @@ Only the files named kafka*.py import kafka-python; everything else asks this co
     kafka_producer.py  transactions                     kafka_consumer.py  polling, groups
     kafka_identity.py  who owns a transactional id      kafka_connect.py   connecting, letting go
     kafka_password.py  a password from its file         kafka_acls.py      access lists
-    kafka_admin.py     topics, end offsets, offsets of groups
+    kafka_read.py      all that a topic holds           kafka_admin.py     topics, offsets
     kafka_topics.py    a topic's declaration in Kafka's words
 """
 
@@ -16,8 +16,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from hub.bus.contract import Consumer, Offset, Received, TopicPartition, TopicSpec
 from hub.bus.kafka_admin import KafkaAdmin
-from hub.bus.kafka_consumer import KafkaBusConsumer, read_to
+from hub.bus.kafka_consumer import KafkaBusConsumer
 from hub.bus.kafka_producer import KafkaBusProducer
+from hub.bus.kafka_read import read_to
 from hub.bus.kafka_url import KafkaAddress, parse_kafka_url
 
 

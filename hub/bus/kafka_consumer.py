@@ -1,7 +1,7 @@
 """Reading from Kafka as a member of a group, or as nobody in particular."""
 
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any, cast
 
@@ -14,22 +14,20 @@ from hub.bus.contract import METADATA_LIMIT_BYTES, Consumer, Offset, Received, T
 from hub.bus.kafka_admin import KafkaAdmin, kafka_offsets
 from hub.bus.kafka_connect import connect, within
 from hub.bus.kafka_errors import translate, translated
-from hub.bus.kafka_url import KafkaAddress
 from hub.errors import ConfigurationError, FatalError, HubError, TransientError
 
 OnAssigned = Callable[[Consumer, frozenset[TopicPartition]], None]
 
-_SLICE_MS = 100
+SLICE_MS = 100
 """Within `poll`, how soon a new assignment is noticed."""
 
 _JOIN_SECONDS = 30
 """After so long outside its group a member says so, for `poll` alone would look like having nothing to do."""
 
-_ANSWER_MS = 15_000
-_CLOSE_MS = 5_000
-_READ_ALL_RECORDS = 1000
+ANSWER_MS = 15_000
+CLOSE_MS = 5_000
 
-_SETTINGS: Mapping[str, Any] = {
+SETTINGS: Mapping[str, Any] = {
     "isolation_level": "read_committed",
     "enable_auto_commit": False,
     "auto_offset_reset": "earliest",
@@ -101,7 +99,7 @@ class KafkaBusConsumer:
         self._closed = False
         partitions = admin.all_partitions(topics)
         self._kafka = connect(
-            KafkaConsumer, admin.address, group_id=group, group_instance_id=self._instance, **_SETTINGS
+            KafkaConsumer, admin.address, group_id=group, group_instance_id=self._instance, **SETTINGS
         )
         self._assignments = _Assignments(self._kafka, hold=on_assigned is not None)
         if group is None:
@@ -117,7 +115,7 @@ class KafkaBusConsumer:
         while True:
             self._tell_assigned()
             try:
-                batches = self._kafka.poll(timeout_ms=min(left_ms, _SLICE_MS), max_records=max_records)
+                batches = self._kafka.poll(timeout_ms=min(left_ms, SLICE_MS), max_records=max_records)
             except told.KafkaError as error:
                 raise self._translated(error, "reading") from error
             if batches:
@@ -137,7 +135,7 @@ class KafkaBusConsumer:
     def position(self, partition: TopicPartition) -> int:
         self._refuse_unassigned(partition)
         with translated("asking for a position", self._address):
-            position = self._kafka.position(KafkaPartition(*partition), timeout_ms=_ANSWER_MS)
+            position = self._kafka.position(KafkaPartition(*partition), timeout_ms=ANSWER_MS)
         if position is None:
             raise TransientError(f"Kafka at {self._address} does not say where to read {partition}.")
         return int(position)
@@ -157,7 +155,7 @@ class KafkaBusConsumer:
         self._refuse_groupless()
         refuse_long_metadata(offsets)
         with translated(f"committing offsets of group '{self._group}'", self._address):
-            self._kafka.commit(kafka_offsets(offsets), timeout_ms=_ANSWER_MS)
+            self._kafka.commit(kafka_offsets(offsets), timeout_ms=ANSWER_MS)
 
     def member(self) -> Any:
         """The membership under which the partitions of now were assigned, for a transaction."""
@@ -174,10 +172,10 @@ class KafkaBusConsumer:
         self._closed = True
         member = self._assignments.member
         try:
-            self._kafka.close(autocommit=False, timeout_ms=_CLOSE_MS)
+            self._kafka.close(autocommit=False, timeout_ms=CLOSE_MS)
             if member is not None and self._group is not None and self._instance is not None:
                 leave = partial(self._admin.remove_member, self._group, member.member_id, self._instance)
-                within(_CLOSE_MS / 1000, leave)
+                within(CLOSE_MS / 1000, leave)
         except (told.KafkaError, HubError, TimeoutError):
             return  # the broker is gone, and forgets this member when its session ends
 
@@ -213,7 +211,7 @@ class KafkaBusConsumer:
 
     def _committed(self, partition: TopicPartition) -> Offset | None:
         with translated(f"asking for offsets of group '{self._group}'", self._address):
-            kept = self._kafka.committed(KafkaPartition(*partition), metadata=True, timeout_ms=_ANSWER_MS)
+            kept = self._kafka.committed(KafkaPartition(*partition), metadata=True, timeout_ms=ANSWER_MS)
         return None if kept is None else Offset(kept.offset, kept.metadata or "")
 
     def _translated(self, error: Exception, doing: str) -> HubError:
@@ -231,29 +229,6 @@ class KafkaBusConsumer:
     def _refuse_closed(self) -> None:
         if self._closed:
             raise FatalError("this consumer is closed.")
-
-
-def read_to(address: KafkaAddress, ends: Mapping[TopicPartition, int]) -> Iterator[Received]:
-    """Every committed record before `ends`."""
-    kafka = connect(KafkaConsumer, address, group_id=None, **_SETTINGS)
-    try:
-        kafka.assign([KafkaPartition(*tp) for tp in ends])
-        left = dict(ends)
-        patience = time.monotonic() + _ANSWER_MS / 1000
-        while left:
-            with translated("reading", str(address)):
-                batches = kafka.poll(timeout_ms=_SLICE_MS, max_records=_READ_ALL_RECORDS)
-                at = {tp: kafka.position(KafkaPartition(*tp), timeout_ms=_ANSWER_MS) for tp in left}
-            for records in batches.values():
-                yield from (r for r in records if r.offset < ends[TopicPartition(r.topic, r.partition)])
-            moved = {tp: end for tp, end in left.items() if at[tp] is None or at[tp] < end}
-            if batches or moved != left:
-                patience = time.monotonic() + _ANSWER_MS / 1000
-            elif time.monotonic() > patience:
-                raise TransientError(f"Kafka at {address} gives no more of {sorted(left)}.")
-            left = moved
-    finally:
-        kafka.close(autocommit=False, timeout_ms=_CLOSE_MS)
 
 
 def refuse_long_metadata(offsets: Mapping[TopicPartition, Offset]) -> None:

@@ -36,7 +36,7 @@ _PATIENCE_SECONDS = 15
 
 _CLOSE_SECONDS = 5
 
-_SETTINGS: Mapping[str, Any] = {
+SETTINGS: Mapping[str, Any] = {
     "acks": "all",
     "request_timeout_ms": 10_000,
     "delivery_timeout_ms": 12_000,
@@ -220,7 +220,7 @@ class KafkaBusProducer:
         with self._connecting:
             if self._kafka is None and not self._closed and self._fenced is None:
                 try:
-                    self._kafka = self._identity.take_over(transaction_timeout_ms=TRANSACTION_MS, **_SETTINGS)
+                    self._kafka = self._identity.take_over(transaction_timeout_ms=TRANSACTION_MS, **SETTINGS)
                 except FencedError as error:
                     self._fenced = error
                     raise

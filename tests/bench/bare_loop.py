@@ -20,10 +20,10 @@ _MOST_RECORDS = 1000
 
 def pass_on(address: str, topic: str, to: str) -> None:
     """Pass on for ever; how many is kept beside the offsets, as the normaliser does."""
-    settings = {**kafka_consumer._SETTINGS, "group_id": GROUP}
+    settings = {**kafka_consumer.SETTINGS, "group_id": GROUP}
     consumer = KafkaConsumer(topic, bootstrap_servers=address, **settings)
     consumer.partitions_for_topic(topic)  # else the first assignment is empty
-    producer = KafkaProducer(bootstrap_servers=address, transactional_id=GROUP, **kafka_producer._SETTINGS)
+    producer = KafkaProducer(bootstrap_servers=address, transactional_id=GROUP, **kafka_producer.SETTINGS)
     producer.init_transactions()
     counts: Counter[TopicPartition] = Counter()
     while True:

@@ -16,7 +16,7 @@ from kafka import KafkaProducer  # noqa: TID251  # what it is measured against
 from hub.bus import kafka, kafka_consumer
 from hub.bus.contract import Consumer, Offset, TopicPartition
 from hub.bus.kafka_connect import connect
-from hub.bus.kafka_producer import _SETTINGS, KafkaBusProducer
+from hub.bus.kafka_producer import SETTINGS, KafkaBusProducer
 from hub.cli.app import main
 
 _PATIENCE_SECONDS = 15
@@ -47,7 +47,7 @@ class PlainProducer(KafkaBusProducer):
 
     def _settle(self) -> None:
         if self._kafka is None:
-            self._kafka = connect(KafkaProducer, self._admin.address, enable_idempotence=True, **_SETTINGS)
+            self._kafka = connect(KafkaProducer, self._admin.address, enable_idempotence=True, **SETTINGS)
 
 
 class CarelessConnection(sqlite3.Connection):
@@ -60,6 +60,6 @@ class CarelessConnection(sqlite3.Connection):
 
 if __name__ == "__main__":
     setattr(kafka, "KafkaBusProducer", PlainProducer)  # noqa: B010  # not exported
-    kafka_consumer._SETTINGS = {**kafka_consumer._SETTINGS, "isolation_level": "read_uncommitted"}
+    kafka_consumer.SETTINGS = {**kafka_consumer.SETTINGS, "isolation_level": "read_uncommitted"}
     sqlite3.connect = functools.partial(sqlite3.connect, factory=CarelessConnection)  # type: ignore[assignment]
     main()
