@@ -19,15 +19,7 @@ from connectors.states import States
 from connectors.window import Window
 from hub.bus.contract import Bus, Producer
 from hub.control import ConnectorState
-from hub.errors import (
-    BadRecordError,
-    FatalError,
-    FencedError,
-    HubError,
-    NewerSchemaError,
-    TransientError,
-    in_words,
-)
+from hub.errors import FencedError, HubError, TransientError, in_words
 from hub.forces import Feed
 from hub.kill_points import reached
 from hub.metrics import Metrics
@@ -144,6 +136,7 @@ class Connector:
         now = self._now()
         for note in batch.notes:
             log.warning("source", feed=str(self._feed), note=note)
+        self._metrics.copies.labels(self._feed.force, self._feed.domain).inc(batch.copies)
         if not batch.keys_only:
             self._backfill.met([row.key for row in batch.rows if row.key is not None], now)
         if self._again is not None and self._again.takes(batch):
@@ -178,25 +171,14 @@ class Connector:
             self._producer = self._bus.producer(transactional_id(self._feed))
             reached(1, "connect.fence:after")
         if self._publisher is None:
-            self._publisher = self._load(self._producer)
+            self._publisher = Publisher(
+                self._feed, self._fields, self._bus, self._codec, self._producer, self._count, self._moved
+            )
             self._backfill.take_over(self._publisher)
             if Again.is_due(self._publisher):
                 self._again = Again(self._publisher.position)
             self._tell_complete_to(self._publisher.positions.complete_to)
         return self._producer, self._publisher
-
-    def _load(self, producer: Producer) -> Publisher:
-        try:
-            return Publisher(
-                self._feed, self._fields, self._bus, self._codec, producer, self._count, self._moved
-            )
-        except NewerSchemaError as error:
-            raise FatalError(f"{self._feed}: an event that it published {error}.") from error
-        except BadRecordError as error:
-            raise FatalError(
-                f"{self._feed}: what it published before cannot be read back, and without it versions would "
-                f"begin anew: {error}. Find who else writes to {self._feed.force}'s topics."
-            ) from error
 
     def _leave(self) -> None:
         """Keep what is left, and tell that it is stopped where that was asked for."""

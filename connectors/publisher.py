@@ -1,19 +1,20 @@
 """One fenced run of publishing: what is known, where reading goes on, and one transaction at a time."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
 from connectors.changes import Change, Changes, Dead, Found, as_refused, dead_id
-from connectors.messages import Message, Messages, id_of_dead_letter, id_prefix
+from connectors.messages import Message, Messages, id_prefix
 from connectors.positions import Entry, Positions
+from connectors.published import read_state, readable
 from connectors.source import Position
-from connectors.state import Known, State
+from connectors.state import Known
 from hub.bus.contract import Bus, Producer
 from hub.control import wish_key
 from hub.dead_letters import dead_letter_topic
-from hub.errors import BadRecordError, HubError, TransientError
+from hub.errors import BadRecordError, TransientError
 from hub.forces import Feed
 from hub.kill_points import reached
 from hub.logs import Seldom
@@ -22,8 +23,6 @@ from hub.tracing import spans
 
 IDLE_SECONDS = 1.0
 """How often, at most, counts and `complete_to` are written while nothing is published."""
-
-_TELL_EVERY = 10_000
 
 
 class Publisher:
@@ -52,17 +51,13 @@ class Publisher:
         self._messages = Messages(
             feed, fields, codec.encoder(feed.topic), codec.encoder(dead_letter_topic(feed.topic))
         )
-        self.positions = Positions(feed, bus, codec)
+        with readable(feed):
+            self.positions = Positions(feed, bus, codec)
+            reached(3, "connect.load:before")
+            self.state = read_state(feed, bus, codec, moves)
+            reached(3, "connect.load:after")
         self.position: Position = self.positions.position
-        self.state = State()
         self.changes = Changes(fields, self.state, by_time=by_time(feed))
-        reached(3, "connect.load:before")
-        try:
-            self.state.load(_events(feed, bus, codec, moves), _dead_letters(feed, bus))
-        except HubError:
-            self.state.close()
-            raise
-        reached(3, "connect.load:after")
         self._spans = spans("publish", feed.force)
         self._letters_told = Seldom()
         self._open = False
@@ -228,29 +223,3 @@ def by_time(feed: Feed) -> bool:
     """Whether the source's versions are times, whose equals may be told apart by their order."""
     version = feed.source.get("version")
     return isinstance(version, Mapping) and "time" in version
-
-
-def _events(
-    feed: Feed, bus: Bus, codec: Codec, moves: Callable[[], None]
-) -> Iterator[tuple[str, Known | None]]:
-    """The newest version of each key; the key alone stands for one that was erased.
-
-    Millions take minutes, so `moves` is called now and then, to tell that from standing still.
-    """
-    decode = codec.decoder(feed.topic)
-    prefix = len(id_prefix(feed))
-    for number, received in enumerate(bus.read_all(feed.topic)):
-        if number % _TELL_EVERY == 0:
-            moves()
-        if received.value is not None:
-            event = decode(received.value)
-            yield event["key"], Known(event["source_version"], event["content_hash"], event["deleted"])
-        elif received.key is not None:
-            yield received.key.decode()[prefix:], None
-
-
-def _dead_letters(feed: Feed, bus: Bus) -> Iterator[bytes]:
-    for received in bus.read_all(dead_letter_topic(feed.topic)):
-        name = id_of_dead_letter(received.key)
-        if name is not None:
-            yield name

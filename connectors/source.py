@@ -80,6 +80,8 @@ class Batch:
     `one_a_key` says that a snapshot may hold each key once only: another row of the same key
     is a dead letter, where it says something else, and the first one is taken.
 
+    `copies` are the files left unread since another had the same bytes.
+
     An empty batch means that nothing changed.
     """
 
@@ -94,6 +96,7 @@ class Batch:
     current: bool = False
     one_a_key: bool = False
     notes: Sequence[str] = ()
+    copies: int = 0
 
 
 class Source(Protocol):

@@ -88,6 +88,12 @@ class Metrics:
             feed,
             registry=self.registry,
         )
+        self.copies = Counter(
+            "alliance_hub_copies",
+            "Files that a connector left unread, since another had the same bytes.",
+            feed,
+            registry=self.registry,
+        )
         self.unknown_codes = Counter(
             "alliance_hub_unknown_codes",
             "Codes without a row in their table.",
@@ -190,6 +196,7 @@ class Metrics:
         if stage == "read":
             self.connector_failures.labels(force, domain)
             self.held_removals.labels(force, domain)
+            self.copies.labels(force, domain)
             for state in ConnectorState:
                 self.connector_state.labels(force, domain, state)
         if stage == "view":

@@ -1,5 +1,6 @@
 """Which drops of a folder are to be read now, in order of name: whole ones that are new."""
 
+import hashlib
 import re
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
@@ -12,6 +13,7 @@ from connectors.sources.folder import Folder, Look
 from connectors.sources.ledger import Ledger
 from connectors.sources.trailer import Tail, tail
 
+_BLOCK = 1024 * 1024
 _UNENDED_SECONDS = 2
 """How long a trailer without a line end must stand before it is taken for whole."""
 
@@ -43,7 +45,7 @@ class Drops:
         self._folder, self._settings, self._clock, self._ticks = folder, settings, clock, ticks
         self._since: dict[str, tuple[Look, float]] = {}
         self._tails: dict[str, tuple[Look, Tail]] = {}
-        self.hashes: dict[str, tuple[Look, str]] = {}
+        self._hashes: dict[str, tuple[Look, str]] = {}
         self._matches = re.compile(translate(settings.pattern)).match
         self._listed = (0.0, 0.0)
 
@@ -53,13 +55,16 @@ class Drops:
         listing = Listing(int(self._clock() * 1_000_000))
         found, others = self._folder.list(self.is_drop)
         listing.present = {name: found[name] for name in sorted(found)}
-        for memory in (self._since, self._tails, self.hashes):
+        for memory in (self._since, self._tails, self._hashes):
             for name in memory.keys() - listing.present.keys():
                 del memory[name]
         blocked = False
         for name, look in listing.present.items():
-            if not self._is_done(name, look, ledger) and not blocked:
+            if not ledger.is_done(name, look) and not blocked:
                 blocked = self._sort(name, look, listing, ledger, others, now)
+        if self._settings.mode == "append" and (current := ledger.current) is not None:
+            # What is read in part is read to its end before what came meanwhile, wherever that sorts.
+            listing.ready.sort(key=lambda name: name != current["name"])
         ledger.forget(listing.present, listing.at)
         self._listed = (now, self._ticks() - now)
         return listing
@@ -73,17 +78,6 @@ class Drops:
         """Whether a file of this name is one to read, sooner or later."""
         marker = self._settings.whole.marker
         return self._matches(name) is not None and not (marker and name.endswith(marker))
-
-    def _is_done(self, name: str, look: Look, ledger: Ledger) -> bool:
-        if ledger.is_done(name, look):
-            return True
-        known = self.hashes.get(name)
-        return (
-            self._settings.mode == "append"
-            and known is not None
-            and known[0] == look
-            and ledger.read_as(known[1]) is not None
-        )
 
     def _sort(
         self, name: str, look: Look, listing: Listing, ledger: Ledger, names: AbstractSet[str], now: float
@@ -133,6 +127,21 @@ class Drops:
         if known is None or known[0] != look:
             known = self._tails[name] = (look, self.tail(name, look))
         return known[1]
+
+    def sha256(self, name: str, look: Look) -> str | None:
+        """The hash of a whole file, reckoned once; None where it is not what it looked like."""
+        known = self._hashes.get(name)
+        if known is not None and known[0] == look:
+            return known[1]
+        digest, size = hashlib.sha256(), 0
+        with self._folder.open(name) as handle:
+            while block := handle.read(_BLOCK):
+                digest.update(block)
+                size += len(block)
+        if size != look.size or self._folder.look(name) != look:
+            return None
+        self._hashes[name] = (look, digest.hexdigest())
+        return digest.hexdigest()
 
     def tail(self, name: str, look: Look) -> Tail:
         """Look at the end of a file; FileNotFoundError where it is gone."""

@@ -1,6 +1,5 @@
 """Drops in a folder, on this machine or over SFTP: delimited or fixed-width, each read once and whole."""
 
-import hashlib
 import time
 from collections.abc import Callable
 
@@ -17,13 +16,15 @@ from hub.forces import Feed
 
 _ROWS = 1000
 _BYTES = 4 * 1024 * 1024
-_BLOCK = 1024 * 1024
+_LATE_COPY = "it is left unread. Should it be newer than those it sorts before, rename it to sort last."
 
 
 class FilesSource:
     """Reads the files of one feed, in order of name.
 
-    A file whose bytes were read before under another name is a copy and brings nothing. A
+    A file with the bytes of the one read before it is a copy and brings nothing; so is an append
+    file that sorts before others that are read. One that sorts last is the newest word of the
+    source, though an earlier one had the same bytes: it is read, for what went back to it. A
     snapshot ends proved whole only if every refused line was told to be some record's: a
     line that could be anyone's must not make a leaver of anyone.
     """
@@ -43,6 +44,7 @@ class FilesSource:
         self._folder = open_folder(location, secret)
         self._drops = Drops(self._folder, self._settings, clock, ticks)
         self._told: set[str] = set()
+        self._copies = 0
         self._after: Position | None = None
         self._reading: Reading | None = None
         self._listing = Listing(0)
@@ -155,6 +157,7 @@ class FilesSource:
         ends: bool = False,
     ) -> Batch:
         after = self._ledger.position()
+        copies, self._copies = self._copies, 0
         more = self._reading is not None or bool(self._listing.ready)
         unclear = self._snapshot and self._ledger.last["unclear"]
         quiet = not more and not self._listing.waiting and not unclear
@@ -168,6 +171,7 @@ class FilesSource:
             snapshot_ends=ends,
             one_a_key=snapshot is not None,
             notes=notes,
+            copies=copies,
         )
 
     def _notes(self) -> list[str]:
@@ -195,7 +199,9 @@ class FilesSource:
         return None
 
     def _open(self, name: str, look: Look, notes: list[str]) -> Reading | None:
-        sha256 = self._hash(name, look)
+        sha256 = self._drops.sha256(name, look)
+        if sha256 is None:
+            raise TransientError(f"{self._feed}: file {name} changed while it was looked at; listed again.")
         if self._is_copy(name, sha256, look, notes) or self._is_held(name, notes):
             return None
         reading = Reading(
@@ -214,16 +220,17 @@ class FilesSource:
         return reading
 
     def _is_copy(self, name: str, sha256: str, look: Look, notes: list[str]) -> bool:
-        """Whether a file brings nothing; in snapshots only where it is as the last one."""
-        before = self._ledger.read_as(sha256)
-        if before is None or (self._snapshot and sha256 != self._ledger.last["sha256"]):
+        """Whether a file need not be read; who left it unread is told how to have it read after all."""
+        before, last = self._ledger.read_as(sha256), self._ledger.last
+        late = name < last["name"]
+        if before is None or (sha256 != last["sha256"] and not late):
             return False
-        if self._snapshot:
-            unclear = self._ledger.last["unclear"]
-            self._ledger.finish(name, sha256, look, at=self._listing.at, unclear=unclear)
-        note = f"file {name} holds the same bytes as {before}, which is read: it brings nothing new."
-        if look.size and before != name and self._is_news(note):
+        what = _LATE_COPY if late else "it brings nothing new."
+        note = f"file {name} holds the same bytes as {before}, which is read: {what}"
+        if look.size and self._ledger.content(name) != sha256 and self._is_news(note):
+            self._copies += 1
             notes.append(note)
+        self._ledger.leave(name, sha256, look, at=self._listing.at)
         return True
 
     def _is_held(self, name: str, notes: list[str]) -> bool:
@@ -238,17 +245,3 @@ class FilesSource:
         if self._is_news(held):
             notes.append(held)
         return True
-
-    def _hash(self, name: str, look: Look) -> str:
-        known = self._drops.hashes.get(name)
-        if known is not None and known[0] == look:
-            return known[1]
-        digest, size = hashlib.sha256(), 0
-        with self._folder.open(name) as handle:
-            while block := handle.read(_BLOCK):
-                digest.update(block)
-                size += len(block)
-        if size != look.size or self._folder.look(name) != look:
-            raise TransientError(f"{self._feed}: file {name} changed while it was looked at; listed again.")
-        self._drops.hashes[name] = (look, digest.hexdigest())
-        return digest.hexdigest()

@@ -5,6 +5,7 @@ from typing import Any
 
 from connectors.source import Position
 from connectors.sources.files_settings import files_settings
+from connectors.sources.ledger import left_unread
 from connectors.sources.sql_rows import parse_time
 from connectors.sources.sql_settings import sql_settings
 from hub.errors import ConfigurationError
@@ -48,9 +49,12 @@ def _files(position: Position) -> list[str]:
     said = []
     if current := position.get("current", position.get("~current")):
         said.append(f"file {current['name']}, line {current['line']}")
-    done = sum(name.startswith(_DONE) for name in position)
+    unread = left_unread(position)
+    done = sum(name.startswith(_DONE) for name in position) - len(unread)
     if last := position.get("last"):
         said.append(f"{done} files read to their end, the last of them {last['name']}")
+    if unread:
+        said.append(f"left unread, each with the bytes of another: {', '.join(unread)}")
     return said or ["from the beginning"]
 
 
@@ -117,4 +121,4 @@ def _without(position: Position, forgotten: Any) -> Position:
     if not kept:
         return {}
     name, last = max(kept.items(), key=lambda item: str(item[1]["name"]))
-    return {**kept, "last": {"name": last["name"], "sha256": name.removeprefix(_DONE), "unclear": 0}}
+    return {**kept, "last": {"name": last["name"], "sha256": name.split("/")[1], "unclear": 0}}

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from connectors.source import Row
 from connectors.sources.files import FilesSource
+from connectors.sources.places import in_words
 from tests.drops import HEADER, Folder
 from tests.reading import changed, kept, read_all
 
@@ -130,6 +131,57 @@ def test_a_copy_or_a_touched_drop_is_not_held_after_a_restart(folder):
         assert read.rows == []
         assert read.complete_to is not None
         position = read.position
+
+
+def test_a_drop_that_says_again_what_an_earlier_one_said_is_read_since_records_go_back(folder):
+    source, position = folder.source(), kept({})
+    for number, text in enumerate((b"a", b"b", b"a", b"a")):
+        folder.drop(f"INC_{number}.csv", b"1,01/11/2016,U," + text)
+        read = read_all(source, position)
+        assert [row.values["Text"].encode() for row in read.rows] == ([text] if number < 3 else [])
+        position = read.position
+    assert read_all(folder.source(), kept(position)).notes == []  # nothing is told again after a restart
+
+
+def test_a_drop_of_one_name_is_read_each_time_its_content_changes(folder):
+    position = kept({})
+    for written, text in enumerate((b"a", b"b", b"a")):
+        os.utime(folder.drop("INC_.csv", b"1,01/11/2016,U," + text), (written, written))
+        read = read_all(folder.source(), kept(position))
+        assert [row.values["Text"].encode() for row in read.rows] == [text]
+        position = read.position
+    os.utime(folder.path / "INC_.csv", (9, 9))
+    assert read_all(folder.source(), kept(position)).all == []
+
+
+def test_a_copy_that_sorts_before_others_is_left_unread_and_told_counted_and_read_once_it_sorts_last(folder):
+    for number, text in enumerate((b"a", b"b")):
+        folder.drop(f"INC_{number}.csv", b"1,01/11/2016,U," + text)
+    position = read_all(folder.source()).position
+    folder.drop("INC_0_copy.csv", b"1,01/11/2016,U,a")
+    read = read_all(folder.source(), kept(position))
+    assert read.rows == []
+    assert read.complete_to is not None
+    assert [batch.copies for batch in read.batches] == [1]
+    (note,) = read.notes
+    assert "holds the same bytes as INC_0.csv, which is read: it is left unread. Should it be newer" in note
+    assert in_words(folder.feed, read.position) == [
+        "2 files read to their end, the last of them INC_1.csv",
+        "left unread, each with the bytes of another: INC_0_copy.csv",
+    ]
+    assert read_all(folder.source(), kept(read.position)).notes == []
+    folder.drop("INC_2.csv", b"1,01/11/2016,U,a")
+    assert [row.values["Text"] for row in read_all(folder.source(), kept(read.position)).rows] == ["a"]
+
+
+def test_a_drop_read_in_part_is_read_to_its_end_before_one_that_came_meanwhile(folder):
+    folder.drop("INC_2.csv", *(b"%d,01/11/2016,N," % n for n in range(1500)))
+    position = kept(folder.source().read({}).position)
+    folder.drop("INC_1.csv", b"7,01/11/2016,N,older")
+    read = read_all(folder.source(), position)
+    assert [row.values["Log_No"] for row in read.rows] == [str(n) for n in range(1000, 1500)]
+    (note,) = read.notes
+    assert "INC_1.csv sorts before others that are read" in note
 
 
 def test_a_drop_held_back_and_not_whole_holds_no_other_up(folder):
@@ -260,7 +312,6 @@ def test_any_split_of_the_rows_over_drops_and_batches_gives_the_same_rows(tmp_pa
         read = read_all(folder.source(), kept(position))
         assert read.refused == []
         position, found = read.position, found + read.rows
-    # a drop with the bytes of an earlier one is a copy, which only drops without rows can be here
     assert [row.values["Log_No"] for row in found] == [str(n) for n in range(len(lines))]
     assert [(row.values["Action"], row.values["Text"]) for row in found] == [texts[:2] for texts in rows]
     folder.close()

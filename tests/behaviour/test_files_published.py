@@ -33,6 +33,20 @@ def test_new_updated_and_cancelled_logs_are_versions_of_one_record(forces):
     assert source.count() == 1
 
 
+def test_a_log_that_goes_back_by_a_drop_of_the_same_bytes_has_three_versions_and_a_copy_adds_none(forces):
+    feed = forces.of_force("northamptonshire/incident")
+    for name, text in (("1", "a"), ("1_copy", "a"), ("2", "b"), ("3", "a")):
+        drop(forces, f"INC_20161101_{name}.csv", log(1, text=text))
+    forces.read(feed)
+    assert shape(forces.of(feed, "01%2F11%2F2016:1"), "Description") == [
+        (1, False, "a"),
+        (2, False, "b"),
+        (3, False, "a"),
+    ]
+    of = {"force": "northamptonshire", "domain": "incident"}
+    assert forces.metrics.registry.get_sample_value("alliance_hub_copies_total", of) == 1
+
+
 def test_a_bad_line_lies_in_the_dead_letters_without_its_informant_and_the_good_ones_go_on(forces):
     feed = forces.of_force("northamptonshire/incident")
     bad = log(2, text="caf\udc81", Informant="Jane Doe")
