@@ -10,7 +10,7 @@ from hub.backup.taking import embedded_path, writing_held
 from hub.bus import open_bus
 from hub.domains import DOMAINS
 from hub.errors import ConfigurationError
-from hub.view.migrations import HEAD
+from hub.view.migrations import OWN
 from hub.view.store import sqlite_path, store_database
 
 LEAP = 1_000_000_000
@@ -66,9 +66,9 @@ def _refuse_other_kinds(manifest: Manifest, bus_url: str, store_url: str) -> Non
         for what, then, now in (("bus", manifest.bus.kind, bus), ("store", manifest.store.kind, store))
         if then != now
     ]
-    if manifest.store.revision > HEAD:
+    if manifest.store.revision not in OWN.in_order():
         problems.append(
-            f"The backup is of a later release (revision {manifest.store.revision}, newer than {HEAD} of "
+            f"The backup is of a later release (revision {manifest.store.revision}, newer than {OWN.head} of "
             "this hub); restore it with that one."
         )
     if problems:

@@ -199,6 +199,13 @@ class Bus(Protocol):
         """What every topic is now, by name, the bus's own internal topics left out."""
         ...
 
+    def topic_ids(self, topics: Sequence[str]) -> dict[str, str]:
+        """Which topic each of these is: one of the same name, made anew or elsewhere, has another id.
+
+        A topic that there is not is absent, and so is one of a Kafka before 2.8, which gave no ids.
+        """
+        ...
+
     def end_offsets(self, topics: Sequence[str], *, and_open: bool = False) -> dict[TopicPartition, int]:
         """The offset after the last committed record (or marker) of every partition.
 

@@ -111,6 +111,10 @@ class EmbeddedBus:
     def describe_topics(self) -> dict[str, TopicSpec]:
         return {name: topic.spec for name, topic in self._topics.all().items()}
 
+    def topic_ids(self, topics: Sequence[str]) -> dict[str, str]:
+        ((file_id,),) = self._reader.rows("SELECT id FROM identity")
+        return dict.fromkeys(self._topics.all().keys() & topics, file_id)
+
     def end_offsets(self, topics: Sequence[str], *, and_open: bool = False) -> dict[TopicPartition, int]:
         del and_open  # a record gets its offset at the commit, so an open transaction holds nothing back
         partitions = self._partition_ids(topics)

@@ -45,6 +45,13 @@ CREATE TABLE offsets (
 CREATE TABLE producers (transactional_id TEXT PRIMARY KEY, epoch INTEGER NOT NULL) WITHOUT ROWID;
 """
 
+# Topics of an embedded bus are never deleted, so the file's own id says which they are. Files of the
+# first release had none, and get it when they are next opened.
+_IDENTITY = """
+CREATE TABLE identity (id TEXT NOT NULL);
+INSERT INTO identity VALUES (lower(hex(randomblob(16))));
+"""
+
 _NETWORK = re.compile(
     r"nfs\d?|cifs|smb\w*|9p|afs|ncpfs|ceph|glusterfs|lustre|gpfs|fuse\.(?!(ext|fuse-?ov|ntfs)).*"
 )
@@ -99,12 +106,12 @@ def prepare(path: Path) -> None:
         with closing(sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)) as connection:
             connection.execute("PRAGMA synchronous = FULL")  # a library may be built with less
             (version,) = connection.execute("PRAGMA user_version").fetchone()
-            (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-            if version == 0 and tables == 0:
+            tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema")}
+            if version == 0 and not tables:
                 connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
                 connection.execute("PRAGMA journal_mode = WAL")
                 connection.executescript(
-                    f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;"
+                    f"BEGIN IMMEDIATE; {_SCHEMA} {_IDENTITY} PRAGMA user_version = {VERSION}; COMMIT;"
                 )
             elif version == 0:
                 raise ConfigurationError(f"{path} is an SQLite file but no bus; name another file.")
@@ -113,6 +120,8 @@ def prepare(path: Path) -> None:
                     f"bus file {path} has version {version}, this program knows up to {VERSION}; "
                     "run the newer program that made it."
                 )
+            elif "identity" not in tables:
+                connection.executescript(f"BEGIN IMMEDIATE; {_IDENTITY} COMMIT;")
     except sqlite3.Error as error:
         raise translated(error, path) from error
     except OSError as error:

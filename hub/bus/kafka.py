@@ -67,6 +67,9 @@ class KafkaBus:
     def describe_topics(self) -> dict[str, TopicSpec]:
         return self._admin.describe_topics()
 
+    def topic_ids(self, topics: Sequence[str]) -> dict[str, str]:
+        return self._admin.topic_ids(topics)
+
     def end_offsets(self, topics: Sequence[str], *, and_open: bool = False) -> dict[TopicPartition, int]:
         return self._admin.end_offsets(topics, and_open=and_open)
 

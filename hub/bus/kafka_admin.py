@@ -3,6 +3,7 @@
 import re
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple, TypeVar, cast
@@ -24,6 +25,7 @@ from hub.errors import ConfigurationError, FatalError, FencedError, TransientErr
 T = TypeVar("T")
 
 _ANSWER_MS = 10_000
+_NO_ID = (None, uuid.UUID(int=0))
 
 
 class Transaction(NamedTuple):
@@ -109,6 +111,11 @@ class KafkaAdmin:
         answer = self._ask("describing topics", lambda c: c.describe_configs(resources, config_filter="all"))
         found = answer["topic"]
         return {name: spec_of(name, partitions, found[name]) for name, partitions in ours.items()}
+
+    def topic_ids(self, topics: Sequence[str]) -> dict[str, str]:
+        answer = self._ask("looking for topics", lambda c: c.describe_topics(topics))
+        ids = {topic["name"]: topic["topic_id"] for topic in answer}
+        return {name: str(each) for name, each in ids.items() if each not in _NO_ID}
 
     def end_offsets(self, topics: Iterable[str], *, and_open: bool = False) -> dict[TopicPartition, int]:
         """Where committed records end: an open transaction holds the end back, unless it is counted."""

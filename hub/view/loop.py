@@ -17,6 +17,7 @@ from hub.metrics import Metrics
 from hub.retry import until_stopped
 from hub.schema.codec import Codec
 from hub.tracing import spans
+from hub.view.another_bus import refuse_offsets_beyond
 from hub.view.dead_letters import DeadLetters
 from hub.view.freshness import FreshnessPipeline
 from hub.view.intake import Intake
@@ -189,15 +190,16 @@ class View:
     def _begin_at_kept(self, consumer: Consumer, partitions: frozenset[TopicPartition]) -> None:
         """Read on from where the store says, whatever the bus believes (invariant 2)."""
         reached(2, "view.seek:before")
-        kept: dict[TopicPartition, Kept] = self._store.declare(partitions) if partitions else {}
-        if kept:
+        kept: dict[TopicPartition, Kept] = {}
+        if partitions:
+            kept = self._store.declare(partitions, self._bus.topic_ids(TOPICS))
             begin = {partition: each.next_offset for partition, each in kept.items()}
-            _refuse_another_bus(begin, self._bus.end_offsets(TOPICS))
-        for partition, (next_offset, counted_to) in kept.items():
+            refuse_offsets_beyond(begin, self._bus.end_offsets(TOPICS))
+        for partition, each in kept.items():
             with _still_ours():
-                consumer.seek(partition, next_offset)
-            self._kept[partition] = next_offset
-            self._counted_to[partition] = counted_to
+                consumer.seek(partition, each.next_offset)
+            self._kept[partition] = each.next_offset
+            self._counted_to[partition] = each.counted_to
         reached(2, "view.seek:after")
 
     def _apply(self, batches: Sequence[Batch], read_to: Mapping[TopicPartition, int]) -> Applied:
@@ -244,25 +246,13 @@ class View:
         """Tell lag tools how far this view is. So bus and store are both asked, be there records or not."""
         if self._consumer is None:
             return
-        self.reached()
         own = self._own(self._consumer)
+        self._store.declare(own, self._bus.topic_ids(TOPICS))
         self._telling.progress(self._consumer, own)
         ends = self._bus.end_offsets(TOPICS)
-        _refuse_another_bus(own, ends)
+        refuse_offsets_beyond(own, ends)
         for topic in TOPICS:
             self._tally.lag(topic, sum(max(0, ends[p] - self._kept[p]) for p in own if p.topic == topic))
-
-
-def _refuse_another_bus(kept: Mapping[TopicPartition, int], ends: Mapping[TopicPartition, int]) -> None:
-    """Before anything is read: a Kafka asked for what lies beyond an end begins at the beginning."""
-    for partition, offset in kept.items():
-        if offset > ends[partition]:
-            raise ConfigurationError(
-                f"The store has taken {partition.topic}-{partition.partition} up to offset {offset}, but on "
-                f"this bus it ends at {ends[partition]}: the store belongs to another bus, or this bus was "
-                "made anew, or restored from an older backup, and gives out versions a second time. Name "
-                "the store's own bus, or start on an empty store."
-            )
 
 
 def _is_due(last: float, every_seconds: float, now: float) -> bool:

@@ -7,11 +7,11 @@ from typing import Any
 from sqlalchemy import Connection, Engine, insert, inspect, select, text
 
 from hub.errors import ConfigurationError
-from hub.view.migrations import HEAD
+from hub.view.migrations import OWN, Revisions
 from hub.view.tables import CHANGE_COUNTER, METADATA, REVISION, STORE_VERSION
 
 
-def make_tables(engine: Engine, name: str, head: str = HEAD) -> None:
+def make_tables(engine: Engine, name: str, revisions: Revisions = OWN) -> None:
     """Make what is missing of a new store; mark one of the first release, which bore no mark.
 
     `ConfigurationError` for a store of another release: it says which command brings it here.
@@ -20,12 +20,12 @@ def make_tables(engine: Engine, name: str, head: str = HEAD) -> None:
         found = revision_of(connection)
         if found is None:
             METADATA.create_all(connection)
-            connection.execute(insert(STORE_VERSION).values(version=int(head)))
+            connection.execute(insert(STORE_VERSION).values(version=int(revisions.head)))
             connection.execute(insert(CHANGE_COUNTER).values(last=0))
-        problem = problem_of(name, found or head, head)
+        problem = problem_of(name, found or revisions.head, revisions)
         if problem is not None:
             raise ConfigurationError(problem)
-        mark(connection, found or head)
+        mark(connection, revisions.head)
         _check_columns(connection, name)
 
 
@@ -66,18 +66,18 @@ def mark(connection: Connection, revision: str) -> None:
         connection.execute(insert(REVISION).values(version_num=revision))
 
 
-def problem_of(name: str, found: str, head: str) -> str | None:
-    """What to do about a store of revision `found` where this hub needs `head`; None for nothing."""
-    if found == head:
+def problem_of(name: str, found: str, revisions: Revisions) -> str | None:
+    """What to do about a store of revision `found`; None for nothing."""
+    if found == revisions.head:
         return None
-    if found < head:
+    if found in revisions.in_order():
         return (
-            f"The store {name} is of an earlier release (revision {found}; this hub needs {head}). "
+            f"The store {name} is of an earlier release (revision {found}; this hub needs {revisions.head}). "
             "Back it up, then run `alliance-hub store upgrade`; views of the earlier release may go on."
         )
     return (
-        f"The store {name} is of a later release (revision {found}, newer than {head} of this hub). Use "
-        f"that release, or have it run `alliance-hub store downgrade --to {head}`."
+        f"The store {name} is of a later release (revision {found}, newer than {revisions.head} of this "
+        f"hub). Use that release, or have it run `alliance-hub store downgrade --to {revisions.head}`."
     )
 
 

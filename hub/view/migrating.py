@@ -5,7 +5,6 @@ it and readers see the store as it was; on PostgreSQL views wait at the door of 
 and readers for tables that are changed. Who waits for too long tries again by itself: nothing is lost.
 """
 
-from os import pathsep
 from typing import NamedTuple
 
 from sqlalchemy import Connection, text
@@ -13,7 +12,7 @@ from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_ra
 
 from hub.errors import ConfigurationError, TransientError
 from hub.view.making import locked, make_tables, mark, problem_of, revision_of
-from hub.view.migrations import FIRST, FOLDER, OWN, Revisions
+from hub.view.migrations import OWN, Revisions
 from hub.view.store import sqlite_path, store_database
 
 _patiently = retry(
@@ -44,7 +43,7 @@ def store_status(url: str, secret: str | None = None, revisions: Revisions = OWN
         return StoreStatus(str(path), None, revisions.head, None)
     with store_database(url, secret) as opened, opened.engine.connect() as connection:
         found = revision_of(connection)
-    problem = None if found is None else problem_of(opened.name, found, revisions.head)
+    problem = None if found is None else problem_of(opened.name, found, revisions)
     return StoreStatus(opened.name, found, revisions.head, problem)
 
 
@@ -54,8 +53,8 @@ def upgrade(url: str, secret: str | None = None, revisions: Revisions = OWN) -> 
     with store_database(url, secret) as database:
         with locked(database.engine) as connection:
             found = revision_of(connection)
-            if found is not None and found > revisions.head:
-                raise ConfigurationError(str(problem_of(database.name, found, revisions.head)))
+            if found is not None and found not in revisions.in_order():
+                raise ConfigurationError(str(problem_of(database.name, found, revisions)))
             if found is not None:
                 mark(connection, found)
                 _run(connection, "upgrade", revisions.head, revisions)
@@ -74,11 +73,14 @@ def downgrade(
     """
     with store_database(url, secret) as database, locked(database.engine) as connection:
         found = revision_of(connection)
-        wanted = to or f"{int(found or FIRST) - 1:04}"
-        if found is None or not FIRST <= wanted <= found <= revisions.head:
+        known = revisions.in_order()
+        earlier = known[: known.index(found)] if found in known else []
+        wanted = to or (earlier[-1] if earlier else None)
+        if found is None or wanted is None or wanted not in (*earlier, found):
             raise ConfigurationError(
                 f"The store {database.name} (revision {found or 'none'}) cannot be brought back to "
-                f"'{wanted}': name one from {FIRST} on, with the release that made the store."
+                f"{wanted or 'one before it'}: this release knows the way back to "
+                f"{', '.join(earlier) or 'none'}. Name one of those, with the release that made the store."
             )
         mark(connection, found)
         if wanted != found:
@@ -92,17 +94,13 @@ def make_at(connection: Connection, revision: str, revisions: Revisions = OWN) -
 
 
 def _run(connection: Connection, verb: str, to: str, revisions: Revisions) -> None:
-    from alembic import command  # brings a template engine, which no other command needs
-    from alembic.config import Config
+    from alembic import command
 
     if connection.dialect.name != "sqlite":
         connection.execute(text("SET LOCAL statement_timeout = 0"))
         if revision_of(connection) is not None:
             # Where a view's transaction begins; behind it it holds nothing that we might wait for.
             connection.execute(text("LOCK TABLE kept_offsets IN EXCLUSIVE MODE"))
-    config = Config()
-    config.set_main_option("script_location", str(FOLDER))
-    config.set_main_option("path_separator", "os")
-    config.set_main_option("version_locations", pathsep.join(map(str, revisions.folders)))
+    config = revisions.config()
     config.attributes["connection"] = connection
     getattr(command, verb)(config, to)

@@ -163,6 +163,16 @@ class PostgresSession:
                 partition,
             )
 
+    def belong(self, topic_ids: Mapping[str, str]) -> None:
+        for topic in sorted(topic_ids):
+            self._execute(
+                "UPDATE kept_offsets SET topic_id = %(id)s,"
+                " counted_to = CASE WHEN topic_id IS NULL THEN counted_to ELSE 0 END"
+                " WHERE topic = %(topic)s AND topic_id IS DISTINCT FROM %(id)s"
+                " AND (topic_id IS NULL OR next_offset = 0)",
+                {"topic": topic, "id": topic_ids[topic]},
+            )
+
     def declare_feeds(self, feeds: Iterable[tuple[str, str]]) -> None:
         wanted = list(feeds)
         for feed in wanted:
@@ -175,10 +185,11 @@ class PostgresSession:
 
     def kept(self, topics: Sequence[str]) -> dict[TopicPartition, Kept]:
         rows = self._execute(
-            "SELECT topic, partition, next_offset, counted_to FROM kept_offsets WHERE topic = ANY(%s)",
+            "SELECT topic, partition, next_offset, counted_to, topic_id FROM kept_offsets"
+            " WHERE topic = ANY(%s)",
             (list(topics),),
         )
-        return {TopicPartition(row[0], row[1]): Kept(row[2], row[3]) for row in rows}
+        return {TopicPartition(row[0], row[1]): Kept(*row[2:]) for row in rows}
 
     def empty(self) -> None:
         # In the order in which a view that still writes locks, which is waited for.

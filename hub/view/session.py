@@ -21,10 +21,11 @@ class Move(NamedTuple):
 
 
 class Kept(NamedTuple):
-    """The next offset to read, and the one up to which records were counted before a rebuild."""
+    """The next offset to read, the one up to which was counted before a rebuild, and of which topic."""
 
     next_offset: int
     counted_to: int
+    topic_id: str | None
 
 
 @dataclass(slots=True)
@@ -78,6 +79,10 @@ class Session(Protocol):
     def erase(self, domain: str, record_ids: Sequence[str]) -> None: ...
     def keep_freshness(self, fresh: Iterable[Fresh], seen_at: int) -> None: ...
     def declare(self, partitions: Iterable[TopicPartition]) -> None: ...
+    def belong(self, topic_ids: Mapping[str, str]) -> None:
+        """Say which topic's offsets are kept, where that is not known or nothing of another was read."""
+        ...
+
     def declare_feeds(self, feeds: Iterable[tuple[str, str]]) -> None: ...
     def kept(self, topics: Sequence[str]) -> dict[TopicPartition, Kept]: ...
     def empty(self) -> None: ...

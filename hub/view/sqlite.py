@@ -191,6 +191,13 @@ class SqliteSession:
             partitions,
         )
 
+    def belong(self, topic_ids: Mapping[str, str]) -> None:
+        self._executemany(
+            "UPDATE kept_offsets SET topic_id = ?2, counted_to = iif(topic_id IS NULL, counted_to, 0)"
+            " WHERE topic = ?1 AND topic_id IS NOT ?2 AND (topic_id IS NULL OR next_offset = 0)",
+            topic_ids.items(),
+        )
+
     def declare_feeds(self, feeds: Iterable[tuple[str, str]]) -> None:
         wanted = list(feeds)
         self._executemany("INSERT INTO freshness (force, domain) VALUES (?,?) ON CONFLICT DO NOTHING", wanted)
@@ -200,11 +207,11 @@ class SqliteSession:
 
     def kept(self, topics: Sequence[str]) -> dict[TopicPartition, Kept]:
         rows = self._execute(
-            "SELECT topic, partition, next_offset, counted_to FROM kept_offsets"
+            "SELECT topic, partition, next_offset, counted_to, topic_id FROM kept_offsets"
             " WHERE topic IN (SELECT value FROM json_each(?))",
             (json.dumps(list(topics)),),
         )
-        return {TopicPartition(row[0], row[1]): Kept(row[2], row[3]) for row in rows}
+        return {TopicPartition(row[0], row[1]): Kept(*row[2:]) for row in rows}
 
     def empty(self) -> None:
         for table in CURRENT.values():

@@ -17,6 +17,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from hub.bus.contract import TopicPartition
 from hub.errors import ConfigurationError, FencedError
 from hub.kill_points import reached
+from hub.view.another_bus import refuse_other_topics
 from hub.view.making import make_tables
 from hub.view.plan import Plan, make_plan
 from hub.view.postgres import open_postgres
@@ -130,12 +131,20 @@ class Store:
         with self._writer.transaction() as session:
             return session.kept(topics)
 
-    def declare(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, Kept]:
-        """Make sure that partitions have a kept offset, 0 for new ones, and return theirs."""
-        wanted = sorted(partitions)
+    def declare(
+        self, partitions: Iterable[TopicPartition], topic_ids: Mapping[str, str] | None = None
+    ) -> dict[TopicPartition, Kept]:
+        """Make sure that partitions have a kept offset, 0 for new ones, and return theirs.
+
+        `topic_ids` says which topics are met under these names; `ConfigurationError` where offsets
+        of others are kept.
+        """
+        wanted, ids = sorted(partitions), topic_ids or {}
         with self._writer.transaction() as session:
             session.declare(wanted)
-            kept = session.kept(sorted({p.topic for p in wanted}))
+            session.belong(ids)
+            kept = session.kept(sorted({p.topic for p in wanted} | ids.keys()))
+            refuse_other_topics(kept, ids)
         return {partition: kept[partition] for partition in wanted}
 
     def declare_feeds(self, feeds: Iterable[tuple[str, str]]) -> None:

@@ -80,10 +80,12 @@ KEPT = Table(
     Column("partition", Integer, primary_key=True, autoincrement=False),
     Column("next_offset", BigInteger, nullable=False),
     Column("counted_to", BigInteger, nullable=False),
+    Column("topic_id", _WORD),
 )
 """The next offset to read, and the offset up to which records have been counted.
 
-The two differ only after a rebuild began: what is replayed was counted before.
+The two differ only after a rebuild began: what is replayed was counted before. `topic_id` says which
+topic the offsets are of, since another may have its name; null until a view has met it.
 """
 
 COUNTS = Table(

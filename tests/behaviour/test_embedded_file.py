@@ -56,6 +56,23 @@ def test_a_file_of_a_newer_program_is_refused(tmp_path: Path):
         EmbeddedBus(tmp_path / "bus.db")
 
 
+def test_a_file_of_the_first_release_gets_an_id_and_keeps_it(tmp_path: Path):
+    bus = EmbeddedBus(tmp_path / "bus.db")
+    bus.create_topics([LETTERS])
+    send(bus, b"kept")
+    bus.close()
+    connection = sqlite3.connect(tmp_path / "bus.db")
+    connection.execute("DROP TABLE identity")
+    connection.close()
+    ids = set()
+    for _ in range(2):
+        bus = EmbeddedBus(tmp_path / "bus.db")
+        ids.add(bus.topic_ids(["letters"])["letters"])
+        assert values(bus) == [b"kept"]
+        bus.close()
+    assert len(ids) == 1
+
+
 def test_a_file_that_is_no_bus_is_refused_and_left_alone(tmp_path: Path):
     text = tmp_path / "text.db"
     text.write_text("not a database at all, but long enough to be looked at" * 50)

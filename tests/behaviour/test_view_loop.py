@@ -52,6 +52,44 @@ def test_a_store_of_another_bus_is_refused_before_anything_is_missed(scene, stor
             other.view().run(threading.Event())
 
 
+def test_a_store_of_another_bus_is_refused_also_where_that_has_outgrown_it(scene, store_url, tmp_path):
+    scene.publish("incident", *(incident(str(n)) for n in range(10)))
+    scene.settle(scene.view())
+    taken = scene.view().reached()
+    with stage(f"embedded://{tmp_path / 'other.db'}", store_url) as other:
+        other.publish("incident", *(incident(f"new {n}") for n in range(40)))
+        with pytest.raises(ConfigurationError, match="belongs to another bus"):
+            other.settle(other.view())
+        assert other.view().reached() == taken
+        assert len(other.query.list_records("incident").items) == 10
+
+
+def test_a_bus_made_anew_under_a_running_view_stops_it(scene, monkeypatch):
+    view = scene.view()
+    scene.publish("incident", incident("1"))
+    scene.settle(view)
+    monkeypatch.setattr(scene.bus, "topic_ids", lambda topics: dict.fromkeys(topics, "another"))
+    scene.now += 1
+    with pytest.raises(ConfigurationError, match="belongs to another bus"):
+        view.step()
+
+
+def test_a_store_of_an_earlier_release_belongs_to_the_bus_that_it_meets_first(scene, store_url, tmp_path):
+    first = scene.view()
+    scene.publish("incident", *(incident(str(n)) for n in range(10)))
+    scene.settle(first)
+    first.close()
+    with scene.store._writer.transaction() as session:
+        session._execute("UPDATE kept_offsets SET topic_id = NULL")
+    scene.publish("incident", incident("10"))
+    scene.settle(scene.view())
+    assert scene.query.counts()["incident"]["leicestershire"]["received"] == 11
+    with stage(f"embedded://{tmp_path / 'other.db'}", store_url) as other:
+        other.publish("incident", *(incident(f"new {n}") for n in range(40)))
+        with pytest.raises(ConfigurationError, match="belongs to another bus"):
+            other.settle(other.view())
+
+
 @pytest.mark.parametrize("told", [0, 1_000_000])
 def test_the_store_is_believed_and_not_the_offsets_on_the_bus(scene, told):
     scene.publish("incident", *(incident(str(n)) for n in range(10)))

@@ -97,6 +97,17 @@ def test_a_rebuild_is_refused_while_a_view_runs_and_changes_nothing(scene):
     assert _records(scene.query) == before
 
 
+def test_a_rebuild_from_another_bus_takes_all_of_it_in(scene, store_url, tmp_path):
+    with stage(f"embedded://{tmp_path / 'other.db'}", store_url) as other:
+        other.publish("incident", incident("new"))
+        other.send(INCIDENTS, (b"urn:alliance:incident:leicestershire:command:x", b"nonsense"))
+        assert _rebuild(other) == 2
+        assert _records(other.query).keys() == {incident("new")["id"]}
+        assert len(other.letters(INCIDENTS)) == 1
+        other.publish("incident", incident("newer"))
+        other.settle(other.view())
+
+
 def test_dead_letters_are_not_sent_again(scene):
     scene.send(INCIDENTS, (b"urn:alliance:incident:leicestershire:command:x", b"nonsense"))
     view = scene.view()

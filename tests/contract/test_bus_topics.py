@@ -44,3 +44,11 @@ def test_altering_a_topic_sets_its_times_and_never_its_partitions(place: Place):
     assert (described.partitions, described.retention_seconds) == (2, 2 * 86_400)
     bus.alter_topics([replace(spec, cleanup="compact", retention_seconds=None)])
     assert check(bus, [replace(spec, cleanup="compact", retention_seconds=None)]) == []
+
+
+def test_a_topic_has_an_id_that_stays_its_own(place: Place):
+    bus = place.open()
+    names = [place.topic(bus), place.topic(bus)]
+    ids = bus.topic_ids([*names, place.name("none")])
+    assert ids.keys() == set(names)
+    assert place.open().topic_ids(names) == ids

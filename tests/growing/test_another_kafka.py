@@ -52,6 +52,9 @@ def test_a_store_and_a_kafka_that_was_made_anew_do_not_meet(brokers, tmp_path):
         scene.publish("incident", *(incident(str(number), summary="another") for number in range(3)))
         with pytest.raises(ConfigurationError, match="start on an empty store"):
             scene.view().run(threading.Event())
+        scene.publish("incident", *(incident(str(number), summary="another") for number in range(3, 50)))
+        with pytest.raises(ConfigurationError, match="start on an empty store"):
+            scene.settle(scene.view())  # it has outgrown the store
         assert scene.view().reached() == taken
         assert scene.query.get("incident", incident("1")["id"]).record["summary"] == ""
         scene.store.close()

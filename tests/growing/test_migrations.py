@@ -20,7 +20,8 @@ from hub.view.store import open_database, open_store
 from tests.stores import keys, put_records
 from tests.view_records import JsonCodec, incident
 
-LATER = Revisions((FOLDER / "versions", Path(__file__).parent / "later"), "0002")
+NEXT = "0003"
+LATER = Revisions((FOLDER / "versions", Path(__file__).parent / "later"), NEXT)
 BEFORE_SECONDS = 60
 
 
@@ -92,7 +93,10 @@ def test_the_newest_script_is_the_one_that_this_release_needs():
 
 def test_a_store_of_the_first_release_is_recognised_and_nothing_of_it_is_lost(store_url):
     of_the_first_release(store_url)
-    assert store_status(store_url) == (store_status(store_url).name, "0001", HEAD, None)
+    assert store_status(store_url)[1:3] == ("0001", HEAD)
+    with pytest.raises(ConfigurationError, match="earlier release"):
+        open_store(store_url)
+    upgrade(store_url)
     store = open_store(store_url)
     put_records(store, "incident", incident("1"), incident("2"))
     store.close()
@@ -102,46 +106,70 @@ def test_a_store_of_the_first_release_is_recognised_and_nothing_of_it_is_lost(st
     assert keys(query.list_records("incident")) == ["2", "1"]
     assert len(query.history("incident", incident("1")["id"])) == 1
     store.close()
-    execute(store_url, "UPDATE alembic_version SET version_num = '0001'")  # it has the mark now
+    assert upgrade(store_url) == (HEAD, HEAD)
+    execute(store_url, f"UPDATE alembic_version SET version_num = '{HEAD}'")  # it has the mark now
 
 
 def test_a_store_of_an_earlier_release_names_the_command_that_brings_it_here(store_url, monkeypatch):
     open_store(store_url).close()
-    monkeypatch.setattr(making.make_tables, "__defaults__", ("0002",))
+    monkeypatch.setattr(making.make_tables, "__defaults__", (LATER,))
     with pytest.raises(ConfigurationError, match="run `alliance-hub store upgrade`"):
         open_store(store_url)
     assert "store upgrade" in str(store_status(store_url, revisions=LATER).problem)
-    assert upgrade(store_url, revisions=LATER) == ("0001", "0002")
+    assert upgrade(store_url, revisions=LATER) == (HEAD, NEXT)
     assert store_status(store_url, revisions=LATER).problem is None
 
 
 def test_a_store_of_a_later_release_names_the_command_that_brings_it_back(store_url):
     open_store(store_url).close()
     upgrade(store_url, revisions=LATER)
-    with pytest.raises(ConfigurationError, match="run `alliance-hub store downgrade --to 0001`"):
+    with pytest.raises(ConfigurationError, match=f"run `alliance-hub store downgrade --to {HEAD}`"):
         open_store(store_url)
     with pytest.raises(ConfigurationError, match="later release"):
         upgrade(store_url)
     with database(store_url) as engine, engine.connect() as connection:  # what the first release looks at
-        assert connection.execute(text("SELECT version FROM store_version")).scalar() == 2
-    assert downgrade(store_url, revisions=LATER) == ("0002", "0001")
+        assert connection.execute(text("SELECT version FROM store_version")).scalar() == int(NEXT)
+    assert downgrade(store_url, revisions=LATER) == (NEXT, HEAD)
     open_store(store_url).close()
 
 
 def test_there_is_no_way_back_from_the_first_release(store_url):
+    of_the_first_release(store_url)
+    for revision in (None, "0000", HEAD):
+        with pytest.raises(ConfigurationError, match="knows the way back to none"):
+            downgrade(store_url, to=revision)
+
+
+@pytest.mark.parametrize("to", ["1", "00005", "0001a", NEXT])
+def test_the_way_back_is_to_a_revision_that_there_was(store_url, to):
     open_store(store_url).close()
-    with pytest.raises(ConfigurationError, match="cannot be brought back to '0000'"):
-        downgrade(store_url)
+    with pytest.raises(ConfigurationError, match=f"cannot be brought back to {to}: .* back to 0001. Name"):
+        downgrade(store_url, to=to)
+    assert store_status(store_url).found == HEAD
+
+
+def test_every_revision_of_this_release_leads_to_the_one_before_and_to_the_next(store_url):
+    of_the_first_release(store_url)
+    upgrade(store_url)
+    store = open_store(store_url)
+    put_records(store, "incident", incident("1"))
+    store.close()
+    assert downgrade(store_url, to="0001") == (HEAD, "0001")
+    assert upgrade(store_url) == ("0001", HEAD)
+    store = open_store(store_url)
+    put_records(store, "incident", incident("2"))
+    assert keys(Query(store, JsonCodec()).list_records("incident")) == ["2", "1"]
+    store.close()
 
 
 def test_a_migration_that_fails_leaves_the_store_as_it_was(store_url, tmp_path):
     store = open_store(store_url)
     put_records(store, "incident", incident("1"))
     store.close()
-    script = (Path(__file__).parent / "later" / "0002_a_later_release.py").read_text("utf-8")
-    (tmp_path / "0002_wrong.py").write_text(script.replace('"notes", ', '"staff", '), "utf-8")
+    script = (Path(__file__).parent / "later" / "0003_a_later_release.py").read_text("utf-8")
+    (tmp_path / "0003_wrong.py").write_text(script.replace('"notes", ', '"staff", '), "utf-8")
     with pytest.raises(Exception, match="staff"):
-        upgrade(store_url, revisions=Revisions((*OWN.folders, tmp_path), "0002"))
+        upgrade(store_url, revisions=Revisions((*OWN.folders, tmp_path), NEXT))
     store = open_store(store_url)
     assert keys(Query(store, JsonCodec()).list_records("incident")) == ["1"]
     store.close()
@@ -229,7 +257,9 @@ def test_the_commands_say_where_the_store_stands(tmp_path):
     assert not (tmp_path / "state").exists()
     assert run("upgrade").output == f"revision none → {HEAD}\n"
     assert f"revision {HEAD}" in run("status").output
+    assert run("downgrade").output == f"revision {HEAD} → 0001\n"
     assert run("downgrade").exit_code == 2
+    assert run("upgrade").output == f"revision 0001 → {HEAD}\n"
     url = f"sqlite:///{tmp_path / 'state' / 'view.db'}"
     migrating.upgrade(url, revisions=LATER)
     told = run("status")

@@ -11,15 +11,16 @@ later:** views of the release before go on writing while a revision runs and aft
 column may be null or has a default, and what is dropped was not written by the release before.
 """
 
+from os import pathsep
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 FOLDER = Path(__file__).parent
 
-FIRST = "0001"
-"""The tables of the first release, which bore no mark of alembic. There is no way back from them."""
-
-HEAD = "0001"
+HEAD = "0002"
 """The revision that this release needs."""
 
 
@@ -28,6 +29,23 @@ class Revisions(NamedTuple):
 
     folders: tuple[Path, ...] = (FOLDER / "versions",)
     head: str = HEAD
+
+    def config(self) -> "Config":
+        """What alembic needs to find the scripts."""
+        from alembic.config import Config  # brings a template engine, which few commands need
+
+        config = Config()
+        config.set_main_option("script_location", str(FOLDER))
+        config.set_main_option("path_separator", "os")
+        config.set_main_option("version_locations", pathsep.join(map(str, self.folders)))
+        return config
+
+    def in_order(self) -> list[str]:
+        """The revisions from the first release's to the newest, as each script says what it follows."""
+        from alembic.script import ScriptDirectory
+
+        scripts = ScriptDirectory.from_config(self.config())
+        return [script.revision for script in scripts.walk_revisions(head=self.head)][::-1]
 
 
 OWN = Revisions()
