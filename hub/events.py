@@ -18,6 +18,9 @@ _EPOCH_ORDINAL = dt.date(1970, 1, 1).toordinal()
 _MINUTES = [f"T{minute // 60:02}:{minute % 60:02}:" for minute in range(1440)]
 _SECONDS = [f"{second:02}." for second in range(60)]
 
+CALENDAR = range(-62_135_596_800_000_000, 253_402_300_800_000_000)
+"""The microseconds since 1970 UTC that have a date: the years 1 to 9999."""
+
 _MOST_DAYS = 4096
 
 _VERSION = ("ce_specversion", b"1.0")

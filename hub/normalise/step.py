@@ -4,7 +4,7 @@ from hub.bus.contract import RECORD_LIMIT_BYTES, Headers, Received
 from hub.bus.headers import header
 from hub.domains import DOMAINS
 from hub.errors import BadRecordError
-from hub.events import Heading, event_id
+from hub.events import CALENDAR, Heading, event_id
 from hub.normalise.flags import Flags
 from hub.normalise.mapping import Envelope, Mapper, Record
 from hub.schema.codec import Codec
@@ -63,13 +63,13 @@ class Step:
 
     def _headers(self, received: Received, record: Record) -> Headers:
         provenance = record["provenance"]
-        changed_at = provenance["changed_at"]
-        try:
-            return self._heading.of(
-                event_id(record["id"], record["source_version"], self._mapping_version),
-                provenance["read_at"] if changed_at is None else changed_at,
-                received.key or b"",
-                header(received.headers, HEADER),
-            )
-        except (ValueError, OverflowError) as error:
-            raise BadRecordError("The event's time lies outside the calendar; find who wrote it.") from error
+        read_at, changed_at = provenance["read_at"], provenance["changed_at"]
+        time = read_at if changed_at is None else changed_at
+        if read_at not in CALENDAR or time not in CALENDAR:
+            raise BadRecordError("The event's time lies outside the calendar; find who wrote it.")
+        return self._heading.of(
+            event_id(record["id"], record["source_version"], self._mapping_version),
+            time,
+            received.key or b"",
+            header(received.headers, HEADER),
+        )

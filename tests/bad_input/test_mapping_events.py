@@ -117,8 +117,9 @@ def test_an_event_without_a_key_in_its_envelope_is_dead_lettered(room: Room):
 
 
 @pytest.mark.parametrize("micros", [2**62, -(2**62), -(2**56)])
-def test_an_event_of_a_time_outside_the_calendar_is_dead_lettered(room: Room, micros: int):
-    timeless = event(LEICESTERSHIRE) | {"changed_at": micros}
+@pytest.mark.parametrize("time", ["changed_at", "read_at"])
+def test_an_event_of_a_time_outside_the_calendar_is_dead_lettered(room: Room, time: str, micros: int):
+    timeless = event(LEICESTERSHIRE) | {"changed_at": 1_478_000_000_000_000, time: micros}
     letter = buried(room, room.codec.encoder(LEICESTERSHIRE.topic)(timeless))
     assert "calendar" in letter["reason"]
 
