@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from connectors.removals import accept_removals, show_removals
+from hub.cli.acting import Reason, Token, audited, who
 from hub.cli.options import takes_settings
 from hub.cli.parts import Parts
 from hub.config import Settings
@@ -27,10 +28,18 @@ def show(settings: Settings, force: Annotated[str | None, typer.Argument()] = No
 
 @removals_app.command("accept")
 @takes_settings
-def accept(settings: Settings, force: str, domain: str, count: Annotated[int, typer.Option(min=1)]) -> None:
+def accept(
+    settings: Settings,
+    force: str,
+    domain: str,
+    count: Annotated[int, typer.Option(min=1)],
+    reason: Reason = "",
+    token: Token = None,
+) -> None:
     """Accept exactly COUNT removals; the held connector goes on by itself."""
     parts = Parts(settings)
     (feed,) = parts.feeds(force, domain)
+    audited(parts, who(parts, token), feed, f"accept {count} removals", reason)
     held = accept_removals(parts.bus, parts.codec, feed, count)
     typer.echo(f"{feed}: accepted the removal of {held.removals} of {held.live} live records")
     parts.close()

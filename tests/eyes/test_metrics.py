@@ -5,11 +5,12 @@ import time
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from typer.testing import CliRunner
 
-from connectors.removals import accept_removals
 from hub.audit import AuditLog, Entry
 from hub.bus import open_bus
 from hub.bus.topics import AUDIT_TOPIC, apply, specs
+from hub.cli.app import app
 from hub.config import load_settings
 from hub.disk import kept_in, tell_disks
 from hub.errors import ConfigurationError, SourceChangedError
@@ -99,15 +100,21 @@ def value(bench, name, **labels):
     return bench.metrics.registry.get_sample_value(f"alliance_hub_{name}", labels)
 
 
-def test_held_removals_are_told_until_somebody_accepts_them(bench):
+def test_held_removals_are_told_until_somebody_accepts_them_which_is_audited(bench, tmp_path):
     feed = bench.feed()
     bench.publish(feed, snapshot("monday", *range(10)))
     assert value(bench, "held_removals") == 0
     with Running(bench, feed, batch(), snapshot("tuesday", *range(4)), batch(row(99))) as connector:
         connector.wait_until(lambda: value(bench, "held_removals") == 6)
-        accept_removals(bench.bus, bench.codec, feed, 6)
+        words = ["removals", "accept", "leicestershire", "incident", "--count", "6", "--reason", "they left"]
+        accepted = CliRunner().invoke(app, [*words, "--bus", f"embedded://{tmp_path}/bus.db"])
+        assert accepted.exit_code == 0, accepted.output
         connector.end()
     assert value(bench, "held_removals") == 0
+    decode = bench.codec.decoder(AUDIT_TOPIC)
+    (entry,) = (decode(received.value) for received in bench.bus.read_all(AUDIT_TOPIC))
+    told = [entry[name] for name in ("verb", "principal", "query", "justification")]
+    assert told == ["accept 6 removals", "local", "leicestershire.incident", "they left"]
 
 
 def test_each_failure_of_a_connector_is_counted(bench):

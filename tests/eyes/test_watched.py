@@ -109,10 +109,11 @@ def test_what_an_operator_can_mend_is_told_of_until_it_is_mended_as_the_runbook_
         scene.follow("AllianceHubDeadLettersGrowing", "dlq discard ID --reason WHY", ID=identity, **letters)
 
     count = scene.hub.metric("alliance_hub_held_removals", force="leicestershire", domain="hr")
-    held = {"FORCE": "leicestershire", "DOMAIN": "hr", "N": f"{count:.0f}"}
+    held = {"FORCE": "leicestershire", "DOMAIN": "hr", "N": f"{count:.0f}", "WHY": "a test"}
     listed = scene.follow("AllianceHubMassDeletionHeld", "removals show FORCE", **held)
     assert f"{count:.0f} of " in listed.stdout
-    accepted = scene.follow("AllianceHubMassDeletionHeld", "removals accept FORCE DOMAIN --count N", **held)
+    accept = "removals accept FORCE DOMAIN --count N --reason WHY"
+    accepted = scene.follow("AllianceHubMassDeletionHeld", accept, **held)
     assert accepted.returncode == 0, accepted.stderr
 
     scene.leicestershire("incident", "ALTER TABLE ELSEWHERE RENAME TO V_INCIDENT")
