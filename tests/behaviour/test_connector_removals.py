@@ -226,6 +226,19 @@ def test_what_was_accepted_while_the_connector_was_down_is_made_when_it_is_back(
     assert sum(e["deleted"] for e in bench.events(feed)) == 6
 
 
+def test_what_was_accepted_is_not_enough_for_more_than_that(bench):
+    feed = bench.feed()
+    bench.publish(feed, snapshot("a", *people(*range(10))))
+    with Running(bench, feed, batch(), snapshot("b", *people(*range(4)))) as running:
+        running.wait_until(lambda: bench.stopped(feed) == 1)
+    accept_removals(bench.bus, bench.codec, feed, 6)
+
+    with Running(bench, feed, batch(), snapshot("c", *people(1, 2))) as running:
+        running.wait_until(lambda: show_removals(bench.bus, bench.codec, feed) == Held(8, 10))
+
+    assert not any(e["deleted"] for e in bench.events(feed))
+
+
 def test_only_the_number_that_is_held_can_be_accepted(bench):
     feed = bench.feed()
     with pytest.raises(ConfigurationError, match="no removals are held"):

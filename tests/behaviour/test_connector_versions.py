@@ -96,10 +96,10 @@ def test_null_absent_and_false_are_three_contents(bench):
     false = row(7, "1")
     false.values["RESTRICTED"] = False
 
-    bench.publish(feed, batch(null), batch(false), batch(row(7, "1", absent=("RESTRICTED",))))
+    bench.publish(feed, batch(null), batch(row(7, "1", absent=("RESTRICTED",))), batch(false))
 
     assert [(e["source_version"], e["row"]["RESTRICTED"], e["absent"]) for e in bench.of(feed, key(7))] == [
-        (1, None, []), (2, False, []), (3, None, ["RESTRICTED"]),
+        (1, None, []), (2, None, ["RESTRICTED"]), (3, False, []),
     ]  # fmt: skip
 
 

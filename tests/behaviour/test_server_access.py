@@ -89,6 +89,15 @@ def test_a_field_whose_class_the_role_does_not_hold_is_absent_and_named(guarded)
     assert guarded.get("/incidents", "everyone").json()["records"][0]["summary"] == "sensitive words"
 
 
+def test_what_one_role_shows_of_staff_another_does_not_show_of_incidents(guarded):
+    guarded.apply("incident", an_incident("a", latitude=52.6, longitude=-1.1))
+    guarded.apply("hr", staff("1"))
+    (incident,) = guarded.get("/incidents", "staff-analyst").json()["records"]
+    (person,) = guarded.get("/staff", "staff-analyst").json()["records"]
+    assert "family_name" in person
+    assert "latitude" not in incident["location"]
+
+
 def test_who_may_not_see_places_cannot_find_them_by_searching_boxes(guarded):
     guarded.apply("incident", an_incident("a", latitude=52.6, longitude=-1.1))
     box = {"bbox": "-1.2,52.5,-1.0,52.7"}

@@ -1,5 +1,6 @@
 """What a table with a watermark shows late, or behind the newest, is found; what is told complete is."""
 
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -104,6 +105,26 @@ def test_what_is_told_to_be_complete_holds_what_came_behind_the_newest(
         found, _ = rows_until_the_next_proof(source, position)
     source.close()
     assert 2 in found
+
+
+def test_what_is_told_to_be_complete_holds_all_that_came_ahead_of_the_newest(bench, legacy, monkeypatch):
+    monkeypatch.setattr("connectors.sources.sql_lanes.REST", 0)
+    monkeypatch.setattr("connectors.sources.sql_lanes.ROWS", 10)
+    legacy.incident(1, "2016-11-01 12:00:00")
+    feed = bench.feed(overlap_every_seconds=0.001, sweep_seconds=None)
+    source = SqlSource(feed, legacy.url, None)
+    found, position = rows_until_the_next_proof(source, {})
+
+    into = f"insert into {INCIDENTS} (INC_DATE, INC_NO, LAST_UPDATED) values ('2016-11-01', ?, ?)"
+    legacy.execute(*((into, (number, "2016-11-01 12:00:01")) for number in range(2, 102)))
+    inserted = time.time() * 1_000_000
+    complete_to = 0
+    while complete_to < inserted:
+        batch = source.read(position)
+        position, complete_to = batch.position, batch.complete_to or 0
+        found += [row.values["INC_NO"] for row in batch.rows]
+    source.close()
+    assert set(found) == set(range(1, 102))
 
 
 def test_what_came_an_hour_behind_the_newest_is_found_though_completeness_does_not_wait_for_it(
