@@ -5,18 +5,15 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import structlog
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Match, Route
 from starlette.types import Receive, Scope, Send
 
-from hub.errors import HubError, TransientError
+from hub.errors import HubError
 from hub.serve.connect_shapes import refusal
-from hub.serve.problem import Problem
-
-log = structlog.get_logger()
+from hub.serve.problem import Problem, failure
 
 Endpoint = Callable[[Request], Any]
 
@@ -99,12 +96,8 @@ def _refusing(endpoint: Endpoint) -> Endpoint:
 
 
 def _refused(error: Problem | HubError) -> Response:
-    if isinstance(error, Problem):
-        return _answer(error.status, error.detail, error.headers)
-    log.error("request failed", error=type(error).__name__, message=str(error))
-    if isinstance(error, TransientError):
-        return _answer(503, "A part of the hub does not answer; ask again.")
-    return _answer(500, "The hub failed; its log tells the operator what to do.")
+    problem = error if isinstance(error, Problem) else failure(error)
+    return _answer(problem.status, problem.detail, problem.headers)
 
 
 def _answer(code: int, message: str, headers: Mapping[str, str] | None = None) -> Response:

@@ -10,6 +10,8 @@ from hub.errors import HubError, TransientError
 
 log = structlog.get_logger()
 
+ASK_AGAIN_SECONDS = "5"
+
 
 class Problem(Exception):  # noqa: N818 the standard's own word
     """An answer that says what is wrong with a request and how to mend it."""
@@ -35,9 +37,15 @@ def answer(_: Request, error: Exception) -> Response:
 
 
 def failed(_: Request, error: Exception) -> Response:
-    """Starlette's handler for a store or an audit log that fails: nothing is shown, and a person is told."""
+    """Starlette's handler for a store or an audit log that fails."""
     assert isinstance(error, HubError)
+    return failure(error).response()
+
+
+def failure(error: HubError) -> Problem:
+    """What to answer where a store or an audit log fails: nothing is shown, and a person is told."""
     log.error("request failed", error=type(error).__name__, message=str(error))
     if isinstance(error, TransientError):
-        return Problem(503, "Not just now", "A part of the hub does not answer; ask again.").response()
-    return Problem(500, "The hub failed", "Its log tells the operator what to do.").response()
+        again = {"Retry-After": ASK_AGAIN_SECONDS}
+        return Problem(503, "Not just now", "A part of the hub does not answer; ask again.", headers=again)
+    return Problem(500, "The hub failed", "Its log tells the operator what to do.")

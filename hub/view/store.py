@@ -13,9 +13,10 @@ from pathlib import Path
 
 from sqlalchemy import URL, Connection, make_url, select
 from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from hub.bus.contract import TopicPartition
-from hub.errors import ConfigurationError, FencedError
+from hub.errors import ConfigurationError, FencedError, StoreAwayError
 from hub.kill_points import reached
 from hub.view.another_bus import refuse_other_topics
 from hub.view.making import make_tables
@@ -188,6 +189,11 @@ class Store:
             yield
         except DBAPIError as error:
             raise self._explain(error.orig) from error
+        except PoolTimeoutError as error:
+            raise StoreAwayError(
+                f"The store {self.url} is asked more at once than this process has connections for, or "
+                "answers too slowly. Look at its load; start another server where it has none."
+            ) from error
 
     def close(self) -> None:
         self._writer.close()

@@ -1,5 +1,6 @@
 """The HTTP server, asked over real HTTP."""
 
+import contextlib
 import json
 import time
 
@@ -139,6 +140,18 @@ def test_a_store_that_does_not_answer_is_a_problem_to_ask_again_about(server, mo
 
     assert answer.status_code == 503
     assert answer.headers["content-type"] == "application/problem+json"
+    assert int(answer.headers["retry-after"]) > 0
+
+
+def test_a_store_asked_too_much_at_once_is_a_problem_to_ask_again_about(server, monkeypatch):
+    store = server.process.parts.store
+    monkeypatch.setattr(store._engine.pool, "_timeout", 0.1)
+    with contextlib.ExitStack() as asking:
+        for _ in range(store._engine.pool.size() + store._engine.pool._max_overflow):
+            asking.enter_context(store.reading())
+        answers = [server.get(path) for path in ("/incidents", "/freshness")]
+    assert [(each.status_code, "retry-after" in each.headers) for each in answers] == [(503, True)] * 2
+    assert server.get("/incidents").status_code == 200
 
 
 def test_ordinary_clients_find_the_schema_of_an_id(server):
