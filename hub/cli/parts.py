@@ -4,7 +4,7 @@ A part is imported when it is asked for, so that a process starts and stays as s
 the normaliser brings the national grid, the view a database library.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from functools import cached_property
 from importlib.resources import files
@@ -16,9 +16,7 @@ from connectors.keeper import Keeper
 from connectors.source import Source
 from connectors.sources import open_source
 from connectors.states import Tell
-from hub.access import Policy, refuse_open_server
 from hub.acl.rights import touched_topics
-from hub.audit import AuditLog
 from hub.bus import open_bus
 from hub.bus.contract import Bus, TopicSpec
 from hub.bus.topics import apply, refuse_differences, specs
@@ -26,17 +24,12 @@ from hub.config import Settings
 from hub.errors import ConfigurationError
 from hub.flow import Flow
 from hub.forces import Feed, Force, load_forces
-from hub.holders import Tokens
 from hub.metrics import Metrics
 from hub.schema.codec import Codec
 from hub.schema.registry import load_registry
 
 if TYPE_CHECKING:
-    from starlette.applications import Starlette
-    from starlette.routing import Route
-
     from hub.normalise.loop import Normaliser
-    from hub.serve.desk import Desk
     from hub.view.loop import View
     from hub.view.store import Store
 
@@ -162,51 +155,9 @@ class Parts:
             self.bus, self.store, self.codec, self.forces, self.metrics, instance=self.settings.instance
         )
 
-    def app(self) -> "Starlette":
-        """The server, on this store. Refuses to serve beyond this machine unguarded."""
-        from hub.serve.app import make_app
-        from hub.serve.caller import Callers
-        from hub.serve.clients import Clients
-        from hub.serve.desk import Desk
-        from hub.view.query import Query
-
-        settings = self.settings
-        server = settings.server
-        known_by = settings.tokens_file or server.clients_file
-        refuse_open_server(settings.host, known_by=known_by, unread=server.unread)
-        tokens = Tokens(settings.tokens_file) if settings.tokens_file else None
-        clients = Clients(server.clients_file) if server.clients_file else None
-        audit = AuditLog(self.bus, self.codec, settings.instance, self.metrics)
-        self._open.callback(audit.close)
-        desk = Desk(
-            query=Query(self.store, self.codec),
-            policy=Policy(),
-            callers=Callers(tokens, clients, require_justification=settings.require_justification),
-            audit=audit,
-            flow=self.flow,
-            feeds=tuple((feed.force, feed.domain) for feed in self.feeds()),
-            sharing=frozenset(name for name, force in self.forces.items() if force.card.shares_restricted),
-            stale_after_seconds=settings.stale_after_seconds,
-        )
-        letters = self._dead_letters(desk, audit)
-        return make_app(desk, self.codec.registry, self.metrics, settings.limits, more=letters)
-
-    def _dead_letters(self, desk: "Desk", audit: AuditLog) -> list["Route"]:
-        """The routes of dead letters, and the thread that looks after those that wait."""
-        from hub.cli.office import make_office
-        from hub.dead_letters.jobs import Jobs
-        from hub.dead_letters.tending import Tending
-        from hub.serve.dead_letters import routes
-
-        settings = self.settings.dead_letters
-        office = make_office(self, audit.write)
-        jobs = Jobs(office)
-        tending = Tending(office, self.metrics, retention_days=settings.retention_days)
-        self._open.callback(office.writer.book.close)
-        self._open.callback(tending.close)
-        self._open.callback(jobs.close)
-        tending.start()
-        return routes(desk, office, jobs, per_second=settings.replay_per_second)
+    def close_with(self, close: Callable[[], object]) -> None:
+        """Have something else closed with these parts, before what was opened earlier."""
+        self._open.callback(close)
 
     def close(self) -> None:
         self._open.close()

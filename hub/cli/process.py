@@ -180,18 +180,21 @@ def collect_seldom() -> None:
 
 def start_all(process: Process) -> None:
     """Start every connector that has a location, the normaliser, the view and the server."""
+    from hub.cli.server import make_server
+
     parts = process.parts
     parts.topics(create=True)
     sources = parts.settings.sources
     located = [feed for feed in parts.feeds() if feed.domain in sources.get(feed.force, {})]
     stages = process.connectors(located)
     stages |= {"normalise": parts.normaliser(), "view": parts.view()}
-    process.start(stages, app=parts.app(), port=SERVE_PORT)
+    process.start(stages, app=make_server(parts), port=SERVE_PORT)
 
 
 def start_server(process: Process) -> None:
     """Start the server alone, on the store that a view elsewhere keeps."""
+    from hub.cli.server import make_server
     from hub.serve.watch import STAGE, StoreWatch
 
     parts = process.parts
-    process.start({STAGE: StoreWatch(parts.store, parts.metrics)}, app=parts.app(), port=SERVE_PORT)
+    process.start({STAGE: StoreWatch(parts.store, parts.metrics)}, app=make_server(parts), port=SERVE_PORT)
