@@ -33,7 +33,10 @@ log = structlog.get_logger()
 
 
 class Backfiller:
-    """The backfill of one connector, if one is asked for. A step of it follows each live batch."""
+    """The backfill of one connector, if one is asked for.
+
+    A step of it follows each live batch, and more of them while the next is not due.
+    """
 
     def __init__(
         self,
@@ -58,16 +61,16 @@ class Backfiller:
         if self._last is not None:
             self._last.drop(keys, at)
 
-    def step(self, publisher: Publisher, wish: Wish | None, at: int, *, live_since: float | None) -> None:
-        """Do a bounded piece of what is asked, as fast as it may.
+    def step(self, publisher: Publisher, wish: Wish | None, at: int, *, live_since: float | None) -> bool:
+        """Do a bounded piece of what is asked, as fast as it may; whether more may be done at once.
 
         `live_since` is when the live batch before this step began to be read, where it was the
         last there is; else None.
         """
         if self._open_source is None:
-            return
+            return False
         try:
-            self._step(publisher, wish, at, live_since)
+            return self._step(publisher, wish, at, live_since)
         except TransientError:
             self.let_go()
             raise
@@ -81,25 +84,27 @@ class Backfiller:
         if last is not None:
             last.close()
 
-    def _step(self, publisher: Publisher, wish: Wish | None, at: int, live_since: float | None) -> None:
+    def _step(self, publisher: Publisher, wish: Wish | None, at: int, live_since: float | None) -> bool:
         under_way = _under_way(publisher)
         if under_way is not None and (wish is None or wish.value.get("id") != under_way.id):
             self._end(publisher, under_way.ended("cancelled"), at)
         if wish is None or _is_over(publisher, wish):
-            return  # a wish that is fulfilled is seen to be withdrawn with the next look
+            return False  # a wish that is fulfilled is seen to be withdrawn with the next look
         run = self._run
         if run is None:
             run = self._run = self._begin(publisher, wish, at)
         if run is None:
-            return
+            return False
+        went_on = False
         try:
-            run.go_on(at, live_since)
+            went_on = run.go_on(at, live_since)
         except SourceFailedError as error:
             run.progress = run.progress.ended("failed", str(error))
             log.error("backfill failed", feed=str(self._feed), message=str(error))
         if run.progress.over:
             publisher.withdraw(wish.name)
             self._end(publisher, run.progress, at)
+        return went_on
 
     def _begin(self, publisher: Publisher, wish: Wish, at: int) -> Run | None:
         try:

@@ -56,10 +56,11 @@ class Run:
         if source is not None:
             source.close()
 
-    def go_on(self, at: int, live_since: float | None) -> None:
-        """Do a bounded piece of the phase it is in."""
+    def go_on(self, at: int, live_since: float | None) -> bool:
+        """Do a bounded piece of the phase it is in; False where there is none to be done for now."""
         if not self._may_go_on():
-            return
+            return False
+        went_on = True
         match self.progress.phase:
             case "reading":
                 self._read(at)
@@ -69,8 +70,11 @@ class Run:
                 self._compare(at)
             case "taking" if not self._publisher.state.in_a_snapshot:
                 self._take(at)
+            case _:
+                went_on = False
         if self._clock() - self._told_at > 1 and not self.progress.over:
             self._keep(at)
+        return went_on
 
     def _may_go_on(self) -> bool:
         now, rate = self._clock(), self._asked.rate

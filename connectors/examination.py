@@ -17,7 +17,8 @@ from connectors.sources import open_source
 from connectors.sources.drop_file import DropFile
 from connectors.sources.drops import Drops
 from connectors.sources.files_settings import files_settings
-from connectors.sources.folder import LocalFolder, open_folder
+from connectors.sources.folder import LocalFolder
+from connectors.sources.folders import open_folder
 from connectors.sources.sql_database import Database
 from connectors.sources.sql_settings import sql_settings
 from hub.doctor.clock import compare

@@ -15,8 +15,9 @@ from contextlib import closing, suppress
 
 import structlog
 
-from connectors.loop import Connector, transactional_id
+from connectors.loop import Connector
 from connectors.orders import LOOK_SECONDS, Orders
+from connectors.publisher import transactional_id
 from connectors.source import Source
 from connectors.states import States, Tell
 from hub import logs

@@ -4,13 +4,15 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 
 import structlog
+from tenacity import Retrying
 
 from connectors.again import Again
 from connectors.backfill import Backfiller
 from connectors.orders import Orders
-from connectors.publisher import Publisher
+from connectors.publisher import Publisher, transactional_id
 from connectors.removals import Removals
 from connectors.replays import Replays
 from connectors.source import Batch, Source
@@ -30,6 +32,7 @@ log = structlog.get_logger()
 
 _STAGE = "read"
 _LONGEST_PAUSE_SECONDS = 30
+_LOOK_SECONDS = 0.1
 
 
 class Connector:
@@ -79,8 +82,9 @@ class Connector:
         Raises what a person must act on: `ConfigurationError`, `SourceChangedError`,
         `FencedError`. A mass deletion waits here until a person accepts it.
         """
+        retried = partial(self._metrics.retried, *self._labels)
         again = until_stopped(
-            stop, longest_seconds=_LONGEST_PAUSE_SECONDS, retried=self._retried, feed=str(self._feed)
+            stop, longest_seconds=_LONGEST_PAUSE_SECONDS, retried=retried, feed=str(self._feed)
         )
         self._orders.begin()
         if self._states.state is not ConnectorState.FAILED:  # a failed one has to show that it runs
@@ -88,7 +92,7 @@ class Connector:
         try:
             while not stop.is_set() and not again(self._orders.leave):
                 if not again(self._turn, stop):
-                    stop.wait(self._poll_seconds)
+                    self._wait(again, stop)
             self._leave()
         except TransientError:
             log.info("stopped while trying again", feed=str(self._feed))
@@ -111,7 +115,7 @@ class Connector:
                 self._states.now(producer, ConnectorState.PAUSED)
             elif self._publish(publisher, batch, lambda: stop.is_set() or self._orders.leave()):
                 self._states.now(producer, ConnectorState.RUNNING)
-                self._beside(publisher, None if batch.more else began)
+                self._beside(None if batch.more else began)
             else:
                 self._let_go()  # a snapshot that was left half-way is read again from its start
         except TransientError:
@@ -120,6 +124,15 @@ class Connector:
         self._moved()
         self._metrics.held_removals.labels(self._feed.force, self._feed.domain).set(0)
         return batch is not None and batch.more
+
+    def _wait(self, again: Retrying, stop: threading.Event) -> None:
+        """Wait until the next batch is due or the orders change; what was asked for goes on meanwhile."""
+        due, state = time.monotonic() + self._poll_seconds, self._orders.state
+        while (left := due - time.monotonic()) > 0 and not stop.is_set():
+            if state is not ConnectorState.RUNNING or not again(self._beside):
+                stop.wait(min(left, _LOOK_SECONDS))
+            if again(self._orders.leave) or self._orders.state is not state:
+                return
 
     def _read(self, producer: Producer, publisher: Publisher) -> Batch:
         reached(1, "connect.read:before")
@@ -160,10 +173,18 @@ class Connector:
         self._window.check(batch, found.bad)
         publisher.take(found, now)
 
-    def _beside(self, publisher: Publisher, live_since: float | None) -> None:
-        """Take in what operators asked to be taken again, a bounded piece after each batch."""
-        self._backfill.step(publisher, self._orders.backfill, self._now(), live_since=live_since)
-        self._replays.take(publisher, self._orders.replays, self._now())
+    def _beside(self, live_since: float | None = None) -> bool:
+        """Take in what operators asked to be taken again, a bounded piece; whether more may be at once."""
+        publisher, orders, now = self._publisher, self._orders, self._now()
+        if publisher is None:
+            return False
+        try:
+            more = self._backfill.step(publisher, orders.backfill, now, live_since=live_since)
+            self._replays.take(publisher, orders.replays, now)
+        except TransientError:
+            self._let_go()
+            raise
+        return more
 
     def _open(self) -> tuple[Producer, Publisher]:
         if self._producer is None:
@@ -227,13 +248,5 @@ class Connector:
     def _moved(self) -> None:
         self._metrics.moved(*self._labels, self._clock())
 
-    def _retried(self, pause_seconds: float) -> None:
-        self._metrics.retried(*self._labels, pause_seconds)
-
     def _now(self) -> int:
         return int(self._clock() * 1_000_000)
-
-
-def transactional_id(feed: Feed) -> str:
-    """Whose producer publishes a feed: whoever opens the next one fences the one before."""
-    return f"{feed.force}.{feed.domain}.connector"

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 from hub.bus.contract import Bus
-from hub.control import BACKFILL, REPLAY, STATE, ConnectorState, Wish, Wishes
+from hub.control import REPLAY, STATE, ConnectorState, Wish, Wishes, backfills
 from hub.forces import Feed
 from hub.schema.codec import Codec
 
@@ -37,7 +37,8 @@ class Orders:
 
     @property
     def backfill(self) -> Wish | None:
-        return self._wishes.standing.get(BACKFILL)
+        """The first that was asked for, where one is."""
+        return next(iter(backfills(self._wishes.standing)), None)
 
     @property
     def replays(self) -> list[Wish]:

@@ -219,6 +219,11 @@ class Publisher:
         self._uncounted.clear()
 
 
+def transactional_id(feed: Feed) -> str:
+    """Whose producer publishes a feed: whoever opens the next one fences the one before."""
+    return f"{feed.force}.{feed.domain}.connector"
+
+
 def by_time(feed: Feed) -> bool:
     """Whether the source's versions are times, whose equals may be told apart by their order."""
     version = feed.source.get("version")

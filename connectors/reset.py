@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
-from connectors.loop import transactional_id
 from connectors.positions import Positions
+from connectors.publisher import transactional_id
 from connectors.source import Position
 from connectors.sources.places import in_words, set_back
 from hub.bus.contract import Bus

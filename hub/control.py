@@ -24,6 +24,8 @@ STATE = "state"
 """`{"state": "RUNNING" | "PAUSED" | "STOPPED", "restarts": n}`."""
 
 BACKFILL = "backfill"
+"""Begins the names of wishes for a backfill; `/` and its id follow: who ends one withdraws no other."""
+
 REPLAY = "replay/"
 """Begins the names of wishes that take a dead letter in again; its id follows."""
 
@@ -133,6 +135,11 @@ class Wishes:
             self.standing = self._control.read(self._feed)
             self._end = end
         return self.standing
+
+
+def backfills(wishes: Mapping[str, Wish]) -> list[Wish]:
+    """The wishes for backfills among these, in the order in which they were asked."""
+    return [wish for name, wish in wishes.items() if name.partition("/")[0] == BACKFILL]
 
 
 def wish_key(feed: Feed, name: str) -> bytes:

@@ -9,7 +9,7 @@ from typing import Any
 
 from hub.backfill import Backfill
 from hub.bus.contract import Bus, Consumer
-from hub.control import BACKFILL, STATE, ConnectorState, Control, Wish, wish_key, wish_of
+from hub.control import BACKFILL, STATE, ConnectorState, Control, Wish, backfills, wish_key, wish_of
 from hub.errors import BadQueryError, HubError, TransientError
 from hub.forces import Feed
 from hub.positions import AGAIN, BACKFILL_AT, BACKFILL_ROWS, HELD, SUMMARY, newest_entries
@@ -130,15 +130,16 @@ class Flow:
         `BadQueryError` where one is under way, or nothing could come of it.
         """
         self._refuse_backfill(feed, asked)
-        if BACKFILL in self.status(feed).wishes:
+        if backfills(self.status(feed).wishes):
             raise BadQueryError(f"{feed} has a backfill that is not done; wait for its end, or cancel it.")
-        self._control.ask(feed, BACKFILL, asked.as_value(), by=by, reason=reason)
+        self._control.ask(feed, f"{BACKFILL}/{asked.id}", asked.as_value(), by=by, reason=reason)
 
     def cancel(self, feed: Feed) -> None:
         """End the backfill of a connector where it is; what it has published stays."""
-        if BACKFILL not in self.status(feed).wishes:
+        asked = backfills(self.status(feed).wishes)
+        if not asked:
             raise BadQueryError(f"{feed} has no backfill to cancel.")
-        self._control.withdraw(feed, BACKFILL)
+        self._control.withdraw(feed, *(wish.name for wish in asked))
 
     def close(self) -> None:
         with self._lock:

@@ -7,7 +7,8 @@ from connectors.source import Batch, Position
 from connectors.sources.drops import Drops, Listing
 from connectors.sources.files_count import count_rows
 from connectors.sources.files_settings import files_settings
-from connectors.sources.folder import Look, open_folder
+from connectors.sources.folder import Look
+from connectors.sources.folders import open_folder
 from connectors.sources.ledger import Ledger
 from connectors.sources.reading import Reading
 from connectors.sources.rows import Made

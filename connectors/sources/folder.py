@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol
 
-from hub.errors import ConfigurationError, EnvironmentMissingError, TransientError
+from hub.errors import EnvironmentMissingError, TransientError
 
 Wanted = Callable[[str], object]
 
@@ -84,17 +84,3 @@ def _look(entry: os.DirEntry[str]) -> Look | None:
     except FileNotFoundError:
         return None
     return Look(status.st_size, status.st_mtime_ns) if stat.S_ISREG(status.st_mode) else None
-
-
-def open_folder(location: str, secret: str | None) -> Folder:
-    """Open the folder at a path, a file:// or an sftp:// URL; ConfigurationError where it is neither."""
-    if location.startswith("sftp://"):
-        from connectors.sources.sftp import SftpFolder
-
-        return SftpFolder(location, secret)
-    scheme, mark, rest = location.partition("://")
-    if mark and scheme != "file":
-        raise ConfigurationError(
-            f"Location '{scheme}://…' is not a folder; give a path or sftp://user@host/path."
-        )
-    return LocalFolder(Path(rest if mark else location).absolute())

@@ -2,18 +2,18 @@
 
 import datetime as dt
 from collections.abc import Callable
+from contextlib import closing, contextmanager
 from typing import Any, NamedTuple
 
 import pytest
 
 from connectors.backfill import Backfiller
-from connectors.loop import transactional_id
-from connectors.publisher import Publisher
+from connectors.publisher import Publisher, transactional_id
 from connectors.source import Row
 from connectors.sources import open_source
 from connectors.sources.stated import columns
 from hub.backfill import Backfill, read_backfill
-from hub.control import Control
+from hub.control import backfills
 from hub.errors import BadQueryError, SourceChangedError
 from tests.connecting import Legacy, balanced, batch, key, row, shape
 from tests.keeping import Kept, Played
@@ -220,24 +220,61 @@ def test_a_backfill_that_its_source_refuses_fails_alone(bench, feed, operator):
     assert operator.wishes() == {}
 
 
-def test_it_reads_no_faster_than_it_was_told(bench, feed):
+@contextmanager
+def stepping(bench, feed, legacy, clock=lambda: 0.0):
+    """What takes a step of a backfill, by a clock of the test's own, as a connector does after a batch."""
+    fields = [column.field for column in columns(feed)]
+    with closing(bench.bus.producer(transactional_id(feed))) as producer:
+        publisher = Publisher(feed, fields, bench.bus, bench.codec, producer, lambda _: None)
+        backfill = Backfiller(feed, legacy.source, clock=clock)
+        yield lambda wish: backfill.step(publisher, wish, 1, live_since=None)
+        backfill.let_go()
+        publisher.close()
+
+
+def test_one_asked_for_as_soon_as_another_is_cancelled_is_not_withdrawn_with_it(bench, feed, operator):
+    legacy = Played(row(1))
+    legacy.batch = {"current": True}
+    operator.backfill(keys(1))
+    (first,) = backfills(operator.wishes())
+    with stepping(bench, feed, legacy) as step:
+        operator.cancel()
+        operator.backfill(keys(1))
+        (second,) = backfills(operator.wishes())
+        assert step(first)  # the connector has not looked since, and comes to the end of the first
+        assert operator.status.progress["phase"] == "done"
+        assert backfills(operator.wishes()) == [second]
+        assert step(second)
+    assert operator.status.progress["id"] == second.value["id"]
+    assert operator.wishes() == {}
+
+
+def test_it_goes_on_while_the_next_live_batch_is_not_due(bench, operator):
+    feed = bench.feed(sweep_seconds=None, poll_seconds=3600)
+    legacy = missed(bench, feed, *(row(number) for number in range(40)))
+    legacy.most = 1
+    legacy.batch = {"current": True}
+    with Kept(bench, feed, legacy):
+        wait_until(lambda: legacy.reads)
+        operator.backfill(keys(*range(40)))
+        wait_until(lambda: over(operator), lambda: str(operator.status))
+        operator.ask("pause")
+        operator.wait("PAUSED")
+    assert operator.status.progress["published"] == 40
+    assert legacy.opened == 2
+
+
+def test_it_reads_no_faster_than_it_was_told(bench, feed, operator):
     legacy = Played(*(row(number) for number in range(1000)))
     legacy.most = 10
     legacy.batch = {"current": True}
-    wish = Control(bench.bus, bench.codec).ask(
-        feed, "backfill", keys(*range(1000), rate=50).as_value(), by="anna"
-    )
+    operator.backfill(keys(*range(1000), rate=50))
+    (wish,) = backfills(operator.wishes())
     now = 0.0
-    fields = [column.field for column in columns(feed)]
-    producer = bench.bus.producer(transactional_id(feed))
-    publisher = Publisher(feed, fields, bench.bus, bench.codec, producer, lambda _: None)
-    backfill = Backfiller(feed, legacy.source, clock=lambda: now)
-    for _ in range(100):
-        backfill.step(publisher, wish, 1, live_since=None)
-        now += 0.1
-    backfill.let_go()
-    publisher.close()
-    producer.close()
+    with stepping(bench, feed, legacy, lambda: now) as step:
+        for _ in range(100):
+            step(wish)
+            now += 0.1
     assert 490 <= legacy.reads * 10 <= 520
 
 
