@@ -164,11 +164,18 @@ def load_settings(
     try:
         settings = Settings(**table)
     except ValidationError as error:
-        problems += [_say(file, e) for e in error.errors()]
+        problems += [_say(file, e, environ) for e in error.errors()]
         raise ConfigurationError("\n".join(problems)) from None
     if problems:
         raise ConfigurationError("\n".join(problems))
     return settings.model_copy(update={k: v for k, v in given.items() if v is not None})
+
+
+def stray_sources(sources: Mapping[str, Iterable[str]], feeds: Iterable[str]) -> list[str]:
+    """What is wrong with sources of forces or domains that are not among `feeds`: nobody would read them."""
+    known = [feed.replace("/", ".") for feed in feeds]
+    named = sorted(f"{force}.{domain}" for force, domains in sources.items() for domain in domains)
+    return [f"[sources.{name}] is of no feed.{_suggest(name, known)}" for name in named if name not in known]
 
 
 def _secret(setting: str, file: Path | None) -> str | None:
@@ -197,9 +204,12 @@ def _unknown_variables(environ: Mapping[str, str]) -> Iterable[str]:
             yield f"Environment variable '{name}' is not a setting.{_suggest(first, [*known, *RESERVED])}"
 
 
-def _say(file: Path | None, error: Any) -> str:
+def _say(file: Path | None, error: Any, environ: Mapping[str, str]) -> str:
     path = [str(part) for part in error["loc"]]
-    where = f"{file or 'environment'}: '{'.'.join(path)}'"
+    variable = PREFIX + "__".join(path).upper()
+    where = f"Environment variable '{variable}'"
+    if variable not in environ:
+        where = f"{file or 'environment'}: '{'.'.join(path)}'"
     if error["type"] != "extra_forbidden":
         return f"{where}: {error['msg']}."
     return f"{where} is not a setting.{_suggest(path[-1], _names(path[:-1]))}"

@@ -11,7 +11,7 @@ import typer
 from hub.bus.kafka_url import parse_kafka_url
 from hub.cli.options import takes_settings
 from hub.cli.parts import Parts
-from hub.config import Settings, SourceSettings
+from hub.config import Settings, SourceSettings, stray_sources
 from hub.doctor.finding import EXIT_CODES, Finding, Verdict, failed, ok, warning, worst
 from hub.doctor.round import Check, examine
 from hub.errors import HubError
@@ -106,20 +106,15 @@ def _access_lists(parts: Parts) -> Callable[[], Sequence[str]] | None:
 
 def _configuration(parts: Parts) -> Iterator[Finding]:
     """Whether what is configured is of forces and domains that there are."""
-    sources = parts.settings.sources
-    known = {(feed.force, feed.domain) for feed in parts.feeds()}
-    named = {(force, domain) for force, domains in sources.items() for domain in domains}
-    for force, domain in sorted(named - known):
-        feeds = ", ".join(f"{each[0]}.{each[1]}" for each in sorted(known))
-        yield failed("configuration", f"[sources.{force}.{domain}] is of no feed; there are {feeds}.")
+    sources, feeds = parts.settings.sources, parts.feeds()
+    yield from (failed("configuration", stray) for stray in stray_sources(sources, map(str, feeds)))
+    named = sum(map(len, sources.values()))
     if not named:
         yield warning(
             "configuration",
             "no source is configured, so nothing is read: set [sources.FORCE.DOMAIN] location.",
         )
-    yield ok(
-        "configuration", f"the settings can be read; they name {len(named)} sources of {len(known)} feeds"
-    )
+    yield ok("configuration", f"the settings can be read; they name {named} sources of {len(feeds)} feeds")
 
 
 def _forces(parts: Parts) -> Iterator[Finding]:

@@ -16,10 +16,10 @@ from hub import logs, tracing
 from hub.certificates import CertificateWatch
 from hub.cli.parts import Parts
 from hub.cli.signals import set_from_handler
-from hub.config import Settings
+from hub.config import Settings, stray_sources
 from hub.control import ConnectorState
 from hub.disk import kept_in, tell_disks
-from hub.errors import HubError
+from hub.errors import ConfigurationError, HubError
 from hub.forces import Feed
 from hub.health import Health, State, routes
 from hub.serve.listener import Listener
@@ -52,6 +52,8 @@ class Process:
         self.settings = settings
         self._tracing = tracing.configure(settings.instance)
         self.parts = Parts(settings)
+        if stray := stray_sources(settings.sources, map(str, self.parts.feeds())):
+            raise ConfigurationError("\n".join(stray))
         self.health = Health(self.parts.metrics, silent_after_seconds=settings.silent_after_seconds)
         self._certificates = CertificateWatch(settings, self.parts.metrics)
         tell_disks(self.parts.metrics, kept_in(settings))

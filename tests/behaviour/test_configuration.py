@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
+from typer.testing import CliRunner
 
+from hub.cli.app import app
 from hub.config import load_settings
 from hub.errors import ConfigurationError
 
@@ -37,14 +39,33 @@ def test_a_source_can_come_from_the_environment(monkeypatch):
 
 def test_every_wrong_setting_is_told_at_once_with_a_suggestion(tmp_path, monkeypatch):
     monkeypatch.setenv("HUB_PROT", "1")
+    monkeypatch.setenv("HUB_TOPICS__PARTITION", "1")
     file = written(tmp_path, 'stor = "x"\nport = 70000\n[sources.a.incident]\nlocaton = "x"\n')
     with pytest.raises(ConfigurationError) as caught:
         load_settings(file)
     lines = str(caught.value).splitlines()
     assert "Environment variable 'HUB_PROT' is not a setting. Did you mean 'HUB_PORT'?" in lines
+    variable = "Environment variable 'HUB_TOPICS__PARTITION' is not a setting. Did you mean 'partitions'?"
+    assert variable in lines
     assert f"{file}: 'stor' is not a setting. Did you mean 'store'?" in lines
     assert f"{file}: 'sources.a.incident.locaton' is not a setting. Did you mean 'location'?" in lines
     assert any(line.startswith(f"{file}: 'port': Input should be less than") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("source", "remedy"),
+    [
+        ("leicestershire.incidnt", "Did you mean 'leicestershire.incident'?"),
+        ("atlantis.crews", "Known are: leicestershire.hr, leicestershire.incident, northamptonshire.hr"),
+    ],
+)
+def test_a_source_of_no_feed_is_refused_before_anything_starts(tmp_path, source, remedy):
+    """It would be read by nobody, and nobody would say so."""
+    file = written(tmp_path, f'state = "{tmp_path}/state"\n[sources.{source}]\nlocation = "x"\n')
+    done = CliRunner().invoke(app, ["up", "--config", str(file)])
+    assert done.exit_code == 2
+    assert f"[sources.{source}] is of no feed. {remedy}" in done.output
+    assert not (tmp_path / "state").exists()
 
 
 @pytest.mark.parametrize(
