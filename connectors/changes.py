@@ -11,7 +11,7 @@ from connectors.source import Batch, Refused, Row
 from connectors.state import Known, State
 
 _to_json = json.JSONEncoder(separators=(",", ":")).encode
-_TIME_STEPS = 1000
+TIME_STEPS = 1000
 """A version by time is the instant in microseconds times this, plus the order read within it."""
 
 NO_KEY = "The row states no key; mend it in the source."
@@ -83,7 +83,7 @@ def next_version(stated: int | None, known: Known | None, *, current: bool, by_t
         return known.version + 1
     if stated > known.version:
         return stated
-    same_time = by_time and stated // _TIME_STEPS == known.version // _TIME_STEPS
+    same_time = by_time and stated // TIME_STEPS == known.version // _TIME_STEPS
     return known.version + 1 if current or same_time or stated == known.version else None
 
 

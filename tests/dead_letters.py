@@ -2,7 +2,7 @@
 
 import threading
 
-from connectors.replays import parse_row
+from connectors.replayed_row import parse_row
 from hub.access import ALL_FORCES, LOCAL, Policy, Principal
 from hub.bus.topics import AUDIT_TOPIC
 from hub.dead_letters.book import Book, topics_of

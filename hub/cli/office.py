@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from connectors.replays import parse_row
+from connectors.replayed_row import parse_row
 from hub.access import Policy
 from hub.audit import Entry
 from hub.cli.parts import Parts

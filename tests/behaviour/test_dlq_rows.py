@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from connectors.publisher import Publisher
-from connectors.replays import parse_row
+from connectors.replayed_row import parse_row
 from connectors.source import Row
 from connectors.sources.columns import row_columns
 from hub.control import Control
