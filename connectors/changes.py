@@ -83,7 +83,7 @@ def next_version(stated: int | None, known: Known | None, *, current: bool, by_t
         return known.version + 1
     if stated > known.version:
         return stated
-    same_time = by_time and stated // TIME_STEPS == known.version // _TIME_STEPS
+    same_time = by_time and stated // TIME_STEPS == known.version // TIME_STEPS
     return known.version + 1 if current or same_time or stated == known.version else None
 
 
