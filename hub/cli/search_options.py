@@ -3,11 +3,14 @@
 import functools
 import inspect
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from hub.dead_letters.cases import State
 from hub.dead_letters.search import Search, read_instant, read_states
+from hub.errors import BadQueryError
 
 _OPTIONS: dict[str, tuple[Any, Any]] = {
     "ids": (
@@ -34,6 +37,7 @@ def takes_search(command: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(command)
     def run(settings: Any, **given: Any) -> None:
         asked = {name: given.pop(name) for name in _OPTIONS}
+        _refuse_state_for_status(settings.state)
         command(settings, make_search(**asked), **given)
 
     first, _, *own = inspect.signature(command).parameters.values()
@@ -45,6 +49,15 @@ def takes_search(command: Callable[..., None]) -> Callable[..., None]:
     parameters = [first, *(each.replace(kind=keyword) for each in own), *added]
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     return run
+
+
+def _refuse_state_for_status(folder: Path) -> None:
+    """`--state` is every command's folder, while over HTTP `state` says which letters are meant."""
+    word = folder.name
+    if word in {"all", *State} and not folder.exists():
+        raise BadQueryError(
+            f"--state names the hub's folder, and there is none at {folder}; say --status {word}."
+        )
 
 
 def make_search(**asked: Any) -> Search:

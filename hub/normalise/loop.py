@@ -73,6 +73,7 @@ class Normaliser:
         self._kept: dict[TopicPartition, Offset] = {}
         self._counts: dict[TopicPartition, Counts] = {}
         self._next_tick = 0.0
+        self._positions_before: dict[TopicPartition, int] = {}
         self._stopped: list[SourceChangedError] = []
 
     def run(self, stop: threading.Event) -> None:
@@ -225,9 +226,11 @@ class Normaliser:
             consumer.commit(moved)
             reached(2, "normalise.gap:after")
             self._kept |= moved
-        self._tell_lag(positions)
-        for lane in self._lanes.values():
-            lane.progressed()
+        lag = self._tell_lag(positions)
+        if not lag or positions != self._positions_before:  # else what waits does not come
+            for lane in self._lanes.values():
+                lane.progressed()
+        self._positions_before = positions
 
     def _positions(self, consumer: Consumer) -> dict[TopicPartition, int]:
         try:
@@ -236,13 +239,14 @@ class Normaliser:
             # The group was divided anew between the two questions.
             raise TransientError(str(error)) from error
 
-    def _tell_lag(self, positions: Mapping[TopicPartition, int]) -> None:
+    def _tell_lag(self, positions: Mapping[TopicPartition, int]) -> int:
         ends = self._bus.end_offsets(sorted({partition.topic for partition in positions}))
         lags: Counter[str] = Counter()
         for partition, position in positions.items():
             lags[partition.topic] += max(0, ends.get(partition, position) - position)
         for topic, lag in lags.items():
             self._metrics.lag.labels(STAGE, topic).set(lag)
+        return lags.total()
 
     def _retried(self, pause_seconds: float) -> None:
         for lane in self._lanes.values():

@@ -111,11 +111,11 @@ class View:
                 self._pass_gaps()
                 self._tell_freshness(now)
                 self._tended_at = now
-            reports = _is_due(self._reported_at, REPORT_SECONDS, now)
-            if reports:
-                self._report()
+            idle = False
+            if _is_due(self._reported_at, REPORT_SECONDS, now):
+                idle = not self._report()
                 self._reported_at = now
-            if count or reports:  # a poll without records may be one that no broker answered
+            if count or idle:  # a poll without records may be one that no broker answered
                 self._tally.progress(now)
         except TransientError as error:
             if self._spans is not None:
@@ -242,17 +242,22 @@ class View:
     def _own(self, consumer: Consumer) -> dict[TopicPartition, int]:
         return {p: self._kept[p] for p in consumer.assignment() & self._kept.keys()}
 
-    def _report(self) -> None:
-        """Tell lag tools how far this view is. So bus and store are both asked, be there records or not."""
+    def _report(self) -> int:
+        """Tell lag tools how far this view is; how many records wait for it.
+
+        So bus and store are both asked, be there records or not.
+        """
         if self._consumer is None:
-            return
+            return 0
         own = self._own(self._consumer)
         self._store.declare(own, self._bus.topic_ids(TOPICS))
         self._telling.progress(self._consumer, own)
         ends = self._bus.end_offsets(TOPICS)
         refuse_offsets_beyond(own, ends)
-        for topic in TOPICS:
-            self._tally.lag(topic, sum(max(0, ends[p] - self._kept[p]) for p in own if p.topic == topic))
+        lags = {t: sum(max(0, ends[p] - own[p]) for p in own if p.topic == t) for t in TOPICS}
+        for topic, lag in lags.items():
+            self._tally.lag(topic, lag)
+        return sum(lags.values())
 
 
 def _is_due(last: float, every_seconds: float, now: float) -> bool:

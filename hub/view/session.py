@@ -109,3 +109,8 @@ class Database:
     engine: Engine
     writer: Writer
     explain: Callable[[Any], HubError]
+
+    def close(self) -> None:
+        """Let go of all its connections."""
+        self.writer.close()
+        self.engine.dispose()

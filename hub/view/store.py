@@ -66,8 +66,7 @@ def store_database(url: str, secret: str | None) -> Iterator[Database]:
     except DBAPIError as error:
         raise database.explain(error.orig) from error
     finally:
-        database.writer.close()
-        database.engine.dispose()
+        database.close()
 
 
 def sqlite_path(url: str) -> Path | None:
@@ -96,6 +95,7 @@ class Store:
         self._engine = database.engine
         self._writer = database.writer
         self._explain = database.explain
+        self._close = database.close
 
     def make(self) -> None:
         """Make the tables where there are none; refuse those of another release."""
@@ -196,8 +196,7 @@ class Store:
             ) from error
 
     def close(self) -> None:
-        self._writer.close()
-        self._engine.dispose()
+        self._close()
 
 
 def _apply(session: Session, batch: Batch) -> Plan:

@@ -183,6 +183,8 @@ def test_the_command_line_does_all_of_it(room, tmp_path):
     assert "2 fails" in run("replay", "--all").stdout
     refused = run("replay")
     assert (refused.exit_code, "--all" in refused.output) == (1, True)
+    mistaken = CliRunner().invoke(app, ["dlq", "list", "--bus", room.bus.url, "--state", "discarded"])
+    assert (mistaken.exit_code, "say --status discarded" in mistaken.output) == (1, True)
     edited = run("edit", letter, "--set", "GRADE=2", "--reason", "typing error")
     assert "record" in edited.output
     approval = run("approve", letter)

@@ -131,6 +131,27 @@ def test_an_idle_normaliser_shows_progress_and_no_lag(room: Room):
         room.wait(lambda: (room.metric("last_progress_timestamp_seconds", **labels) or 0) > 0)
 
 
+def test_a_normaliser_that_gets_none_of_the_events_that_wait_shows_no_progress(room: Room, monkeypatch):
+    now = 1000.0
+    normaliser = room.normaliser(clock=lambda: now)
+    labels = {"stage": "normalise", "force": LEICESTERSHIRE.force, "domain": "incident"}
+
+    def progress(seconds):
+        nonlocal now
+        now += seconds
+        normaliser._next_tick = 0.0
+        normaliser._turn()
+        return room.metric("last_progress_timestamp_seconds", **labels)
+
+    assert [progress(1), progress(1)] == [1001, 1002]
+    with monkeypatch.context() as unanswered:
+        unanswered.setattr(normaliser._consumer, "poll", lambda **_: [])
+        room.publish(LEICESTERSHIRE, event(LEICESTERSHIRE))
+        assert [progress(1), progress(1)] == [1002, 1002]
+    room.wait(lambda: progress(1) == now)
+    normaliser._let_go()
+
+
 def test_offsets_pass_gaps_that_hold_no_records(room: Room):
     ahead = some(1)[0]["record_id"].encode()
     room.publish(LEICESTERSHIRE, *some(1))

@@ -261,3 +261,19 @@ def test_an_empty_round_is_progress_too(scene):
     view.step()
     labels = {"stage": "view", "force": "northamptonshire", "domain": "hr"}
     assert scene.metric("last_progress_timestamp_seconds", **labels) == scene.now
+
+
+def test_a_view_that_gets_none_of_the_records_that_wait_makes_no_progress(scene, monkeypatch):
+    view = scene.view()
+    view.step()
+    began = scene.now
+    scene.publish("incident", incident("1"))
+    monkeypatch.setattr(view._consumer, "poll", lambda **_: [])  # as where a fetch is never answered
+    for _ in range(3):
+        scene.now += 5
+        view.step()
+    labels = {"stage": "view", "force": "leicestershire", "domain": "incident"}
+    assert scene.metric("last_progress_timestamp_seconds", **labels) == began
+    monkeypatch.undo()
+    scene.settle(view)
+    assert scene.metric("last_progress_timestamp_seconds", **labels) == scene.now

@@ -29,8 +29,7 @@ BEFORE_SECONDS = 60
 def database(url):
     opened = open_database(url)
     yield opened.engine
-    opened.writer.close()
-    opened.engine.dispose()
+    opened.close()
 
 
 def tables(engine):
