@@ -4,6 +4,7 @@ import logging
 import signal
 
 from tests.connecting import bench  # noqa: F401
+from tests.in_memory import quick_path  # noqa: F401
 from tests.kafka_broker import fresh_broker, kafka_address  # noqa: F401
 from tests.keeping import operator  # noqa: F401
 from tests.legacy import legacy  # noqa: F401

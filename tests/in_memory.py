@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pytest
+
 
 @contextmanager
 def quick_folder(otherwise: Path) -> Iterator[Path]:
@@ -13,3 +15,9 @@ def quick_folder(otherwise: Path) -> Iterator[Path]:
     where = memory if os.access(memory, os.W_OK) else otherwise
     with TemporaryDirectory(dir=where, prefix="alliance-hub-") as folder:
         yield Path(folder)
+
+
+@pytest.fixture
+def quick_path(tmp_path: Path) -> Iterator[Path]:
+    with quick_folder(tmp_path) as folder:
+        yield folder

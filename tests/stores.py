@@ -11,7 +11,6 @@ from hub.view.query import Query
 from hub.view.session import Move
 from hub.view.store import open_store
 from hub.view.tables import CHANGE_COUNTER, METADATA, STORE_VERSION
-from tests.in_memory import quick_folder
 from tests.view_records import JsonCodec, batch
 
 TP = TopicPartition("alliance.incident.v1", 0)
@@ -46,12 +45,11 @@ def store(store_url):
 
 
 @pytest.fixture
-def quick_store(tmp_path):
+def quick_store(quick_path):
     """An empty store in memory, for what is tried many times over."""
-    with quick_folder(tmp_path) as folder:
-        opened = open_store(f"sqlite:///{folder}/store.db")
-        yield opened
-        opened.close()
+    opened = open_store(f"sqlite:///{quick_path}/store.db")
+    yield opened
+    opened.close()
 
 
 @pytest.fixture

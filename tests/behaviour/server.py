@@ -19,6 +19,7 @@ TOKENS = {
     "everyone": ("nottinghamshire", {"*": ["control_room"]}),
     "analyst": ("", {"*": ["analyst"]}),
     "incidents-only": ("", {"*": ["incident_reader"]}),
+    "leicester-analyst": ("leicestershire", {"leicestershire": ["control_room"], "*": ["analyst"]}),
     "staff-analyst": ("", {"*": ["staff_reader", "analyst"]}),
     "operator": ("", {"*": ["operator"]}),
     "restricted": ("", {"*": ["restricted_reader"]}),

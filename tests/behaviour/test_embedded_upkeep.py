@@ -5,9 +5,10 @@ import time
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
+from tempfile import mkdtemp
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hub.bus import embedded_upkeep
@@ -19,8 +20,8 @@ LAG, TOMBSTONE = 100, 1000
 
 
 @pytest.fixture
-def bus(tmp_path: Path):
-    bus = EmbeddedBus(tmp_path / "bus.db")
+def bus(quick_path: Path):
+    bus = EmbeddedBus(quick_path / "bus.db")
     bus.create_topics(
         [
             TopicSpec("state", 1, "compact", compaction_lag_seconds=LAG, tombstone_seconds=TOMBSTONE),
@@ -55,12 +56,12 @@ def test_records_go_when_they_are_older_than_the_retention(bus: EmbeddedBus):
     assert held(bus, "audit") == [(1, b"b", b"young")]
 
 
-def test_offsets_are_not_given_again_after_everything_has_expired(bus: EmbeddedBus, tmp_path: Path):
+def test_offsets_are_not_given_again_after_everything_has_expired(bus: EmbeddedBus, quick_path: Path):
     write(bus, "audit", (b"a", b"1"), (b"a", b"2"), at=NOW - 4000)
     bus.maintain(NOW)
     assert held(bus, "audit") == []
     bus.close()
-    again = EmbeddedBus(tmp_path / "bus.db")
+    again = EmbeddedBus(quick_path / "bus.db")
     assert end(again, "audit") == 2
     write(again, "audit", (b"a", b"3"))
     assert held(again, "audit") == [(2, b"a", b"3")]
@@ -134,7 +135,7 @@ def test_a_reader_passes_the_gaps_and_its_lag_reads_nothing(bus: EmbeddedBus):
     assert bus.group_offsets("group", ["state"])[tp].offset == 5
 
 
-def test_small_transactions_become_large_batches(bus: EmbeddedBus, tmp_path: Path):
+def test_small_transactions_become_large_batches(bus: EmbeddedBus, quick_path: Path):
     producer = bus.producer("writer")
     for number in range(300):
         producer.begin()
@@ -143,7 +144,7 @@ def test_small_transactions_become_large_batches(bus: EmbeddedBus, tmp_path: Pat
     before = held(bus, "state")
     bus.maintain(NOW)
     assert held(bus, "state") == before
-    with closing(sqlite3.connect(tmp_path / "bus.db")) as file:
+    with closing(sqlite3.connect(quick_path / "bus.db")) as file:
         assert file.execute("SELECT count(*) FROM batches").fetchone() == (1,)
 
 
@@ -179,12 +180,10 @@ TRANSACTION = st.tuples(st.integers(0, 3000), st.lists(st.tuples(KEYS, VALUES), 
 STEP = TRANSACTION | st.integers(0, 6000)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(STEP, max_size=12))
-def test_a_reader_of_a_compacted_topic_ends_with_the_same_state(
-    tmp_path_factory: pytest.TempPathFactory, steps
-):
-    bus = EmbeddedBus(tmp_path_factory.mktemp("bus") / "bus.db")
+def test_a_reader_of_a_compacted_topic_ends_with_the_same_state(quick_path: Path, steps):
+    bus = EmbeddedBus(Path(mkdtemp(dir=quick_path)) / "bus.db")
     bus.create_topics(
         [TopicSpec("state", 1, "compact", compaction_lag_seconds=LAG, tombstone_seconds=TOMBSTONE)]
     )

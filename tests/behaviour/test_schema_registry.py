@@ -240,9 +240,12 @@ def test_a_changed_schema_becomes_the_next_version_and_the_old_one_stays(force):
     assert new.decoder("lincolnshire.incident.v1")(value)["row"]["WARD"] is None
 
 
-def test_a_changed_schema_without_its_old_version_is_refused_and_nothing_is_written(force):
+@pytest.mark.parametrize("beside", ["nothing", "the new version again"])
+def test_a_changed_schema_without_its_old_version_is_refused_and_nothing_is_written(force, beside):
     before = (force / "index.json").read_bytes()
     edit(force / "incident.avsc", add_column)
+    if beside == "the new version again":
+        shutil.copy(force / "incident.avsc", force / "incident.v1.avsc")
     result = run(app_for(force), "add", str(force))
     assert result.exit_code == 2
     assert "first put version 1 as it was at" in result.output

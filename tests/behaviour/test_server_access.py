@@ -105,6 +105,14 @@ def test_who_may_not_see_places_cannot_find_them_by_searching_boxes(guarded):
     assert ids(guarded.get("/incidents", "everyone", params=box)) == ["a"]
 
 
+def test_boxes_are_searched_in_the_forces_alone_whose_places_one_may_see(guarded):
+    for force in ("leicestershire", "nottinghamshire"):
+        guarded.apply("incident", an_incident(force[0], force=force, latitude=52.6, longitude=-1.1))
+    assert len(ids(guarded.get("/incidents", "leicester-analyst"))) == 2
+    box = {"bbox": "-1.2,52.5,-1.0,52.7"}
+    assert ids(guarded.get("/incidents", "leicester-analyst", params=box)) == ["l"]
+
+
 def test_another_forces_incident_is_not_found_rather_than_forbidden(guarded):
     guarded.apply("incident", an_incident("n", force="nottinghamshire"))
     record_id = "urn:alliance:incident:nottinghamshire:command:n"

@@ -29,6 +29,14 @@ def test_a_batch_is_kept_with_its_offset_and_read_on_from_there_after_reopening(
     store.close()
 
 
+def test_up_to_where_records_were_counted_is_remembered_while_they_are_replayed(store):
+    put_records(store, "incident", *(incident(str(n)) for n in range(3)))
+    store.empty()
+    put_records(store, "incident", incident("0"))
+    kept = store.kept([TP.topic])[TP]
+    assert (kept.next_offset, kept.counted_to) == (1, 3)
+
+
 def test_nothing_of_a_batch_is_kept_where_another_view_moved_the_offset(store, query):
     put_records(store, "incident", incident("1"))
     with pytest.raises(FencedError, match="offset of alliance"):

@@ -24,7 +24,6 @@ from hub.bus.murmur2 import partition_of
 from hub.errors import FatalError, FencedError, TransientError
 from tests.contract.bus_model import Member, Model, Sent, Transaction
 from tests.contract.places import Place
-from tests.in_memory import quick_folder
 from tests.waiting import wait_until
 
 WRITERS, GROUPS = ("north", "south"), ("view", "normalise")
@@ -398,13 +397,11 @@ def run(machine: Any, **more: Any) -> None:
     )
 
 
-def test_the_embedded_bus_does_as_the_model(tmp_path: Path):
-    with quick_folder(tmp_path) as folder:
+def test_the_embedded_bus_does_as_the_model(quick_path: Path):
+    def machine() -> BusMachine:
+        return BusMachine(Place("embedded", f"embedded://{quick_path}/{next(_NUMBERS)}.db"))
 
-        def machine() -> BusMachine:
-            return BusMachine(Place("embedded", f"embedded://{folder}/{next(_NUMBERS)}.db"))
-
-        run(machine, max_examples=80, stateful_step_count=40)
+    run(machine, max_examples=80, stateful_step_count=40)
 
 
 @pytest.mark.kafka
