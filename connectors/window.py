@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Sequence
 
-from connectors.changes import NO_KEY
+from connectors.changes import KEY_TWICE, NO_KEY
 from connectors.source import Batch, Refused
 from hub.errors import SourceChangedError
 from hub.forces import Feed
@@ -19,22 +19,32 @@ class Window:
         self._feed = feed
         self._most = max_bad_percent / 100
         self._bad: deque[bool] = deque(maxlen=_WINDOW)
+        self._seen = ""
 
     def check(self, batch: Batch, bad: Sequence[bool]) -> None:
         """Raise `SourceChangedError` before anything of a batch is published or its position kept."""
         rows, count = len(bad), sum(bad)
         self._bad.extend(bad[-_WINDOW:])
+        if count:
+            self._seen = _first_bad(batch, bad)
         whole = rows >= _WINDOW or (rows >= _WHOLE_BATCH and count == rows)
-        last = sum(self._bad) / _WINDOW if len(self._bad) == _WINDOW else 0
-        if max(count / rows if whole else 0, last) > self._most:
-            self._stop(batch, count, rows)
+        if whole and count / rows > self._most:
+            self._stop(f"{count} of {rows} rows")
+        if len(self._bad) == _WINDOW and sum(self._bad) / _WINDOW > self._most:
+            self._stop(f"{sum(self._bad)} of the last {_WINDOW} rows")
 
-    def _stop(self, batch: Batch, count: int, rows: int) -> None:
-        first = next(row for row in batch.rows if isinstance(row, Refused) or row.key is None)
-        reason = first.reason if isinstance(first, Refused) else NO_KEY
+    def _stop(self, share: str) -> None:
         raise SourceChangedError(
-            f"{self._feed}: {count} of {rows} rows are bad, the first at {first.place}: {reason} That is a "
-            f"changed source rather than bad rows, so nothing of them is published and the position stays. "
-            f"Mend the source, or {self._feed.file} and its schema, and start again; where the rows are "
-            f"as they should be, raise `max_bad_percent` under [source]."
+            f"{self._feed}: {share} are bad, such as {self._seen} That is a changed source rather than bad "
+            f"rows, so nothing of this batch is published and the position stays. Mend the source, or "
+            f"{self._feed.file} and its schema, and start again; where the rows are as they should be, "
+            f"raise `max_bad_percent` under [source]."
         )
+
+
+def _first_bad(batch: Batch, bad: Sequence[bool]) -> str:
+    """Where a bad row is, and what is wrong with it."""
+    for row in batch.rows:
+        if isinstance(row, Refused) or row.key is None:
+            return f"{row.place}: {row.reason if isinstance(row, Refused) else NO_KEY}"
+    return f"{batch.rows[bad.index(True)].place}: {KEY_TWICE}"

@@ -76,11 +76,15 @@ class Ledger:
         self._reach(name, sha256, self.last["unclear"])
 
     def forget(self, present: Mapping[str, Look], now: int) -> None:
-        """Drop what was done long ago and has left the folder."""
+        """Drop what was done long ago and is not in the folder any more, be it under the same name."""
         for key, entry in list(self._entries.items()):
-            if key.startswith("done/") and now - entry["at"] > _KEPT_MICROS and entry["name"] not in present:
+            if not key.startswith("done/") or now - entry["at"] <= _KEPT_MICROS:
+                continue
+            name, sha256 = entry["name"], key.split("/")[1]
+            if name not in present or self.content(name) != sha256:
                 del self._entries[key]
-                self._newest.pop(entry["name"], None)
+            if name not in present:
+                self._newest.pop(name, None)
 
     def _key(self, sha256: str, name: str) -> str:
         first = self.read_as(sha256)

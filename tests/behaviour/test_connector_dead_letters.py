@@ -124,10 +124,12 @@ def good(count):
         ([good(500) + bad(26)], True),
         ([bad(26) + good(500)], False),
         ([good(40), bad(10), bad(10), bad(6)], True),
+        ([bad(19), bad(19), good(12)], True),
     ],
     ids=[
         "twenty, all bad", "nineteen, all bad", "too few to tell", "half of fifty", "most of fifty",
         "most of the last fifty", "most of the first fifty of many", "most of fifty over several batches",
+        "most of fifty, the last batch good",
     ],
 )  # fmt: skip
 def test_where_most_of_a_window_is_bad_the_source_has_changed_and_nothing_of_it_is_lost(
@@ -141,7 +143,8 @@ def test_where_most_of_a_window_is_bad_the_source_has_changed_and_nothing_of_it_
         assert len(bench.dead_letters(feed)) == sum(isinstance(r, Refused) for rows in batches for r in rows)
         return
     with pytest.raises(
-        SourceChangedError, match=r"nothing of them is published and the position stays.*max_bad"
+        SourceChangedError,
+        match=r"batch \d, line \d+: .*nothing of this batch is published and the position stays.*max_bad",
     ):
         bench.publish(feed, *(batch(*rows) for rows in numbered))
     kept = bench.publish(feed).read_from[0].get("place", 0)
@@ -152,6 +155,16 @@ def test_where_most_of_a_window_is_bad_the_source_has_changed_and_nothing_of_it_
 
 def of_batch(each, number):
     return refused(place=f"batch {number}, {each.place}") if isinstance(each, Refused) else each
+
+
+def test_a_snapshot_that_has_most_of_its_keys_twice_is_a_changed_source(bench):
+    feed = bench.feed()
+    rows = [row(number, grade) for grade in "123" for number in range(20)]
+    with pytest.raises(
+        SourceChangedError, match=r"40 of 60 rows are bad, such as line 0: The key stands twice"
+    ):
+        bench.publish(feed, batch(*rows, snapshot="monday", snapshot_ends=True, one_a_key=True))
+    assert bench.events(feed) == []
 
 
 def test_a_person_may_say_that_bad_rows_are_as_they_should_be(bench):

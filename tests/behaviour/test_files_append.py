@@ -230,6 +230,18 @@ def test_what_was_read_long_ago_and_has_gone_is_forgotten(folder):
     assert names == ["INC_2.csv", "INC_3.csv"]
 
 
+def test_of_a_drop_written_over_again_and_again_what_it_said_long_ago_is_forgotten(folder):
+    position = kept({})
+    for day in range(3):
+        os.utime(folder.drop("INC_.csv", b"%d,01/11/2016,N," % day), (day, day))
+        folder.now += 91 * 86_400
+        position = kept(read_all(folder.source(), position).position)
+    folder.now += 91 * 86_400
+    position = read_all(folder.source(), position).position
+    assert [entry["name"] for key, entry in position.items() if key.startswith("done/")] == ["INC_.csv"]
+    assert read_all(folder.source(), kept(position)).all == []
+
+
 def test_what_was_read_lately_and_has_gone_is_known_when_it_comes_again(folder):
     file = folder.drop("INC_1.csv", b"1,01/11/2016,N,")
     source = folder.source()
