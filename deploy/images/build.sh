@@ -4,6 +4,7 @@
 # Where images can be pulled: BASE_IMAGE=python:3.11-slim, and KAFKA_IMAGE and the like for docker-compose.
 set -eu
 cd "$(dirname "$0")/../.."
+[ -n "${PYTHON:-}" ] || [ -x .venv/bin/python ] || make .venv/.run >&2
 python=${PYTHON:-.venv/bin/python}
 prefix=${PREFIX:-alliance-hub}
 

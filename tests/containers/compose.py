@@ -31,6 +31,7 @@ class Compose:
     """The containers of docker-compose.yml, their secrets in `folder`."""
 
     def __init__(self, folder: Path) -> None:
+        self.tokens = folder / "tokens" / "tokens.toml"
         self.address = f"http://127.0.0.1:{free_port()}"
         self.prometheus = f"http://127.0.0.1:{free_port()}"
         self.env = {
@@ -64,11 +65,20 @@ class Compose:
 
     def get(self, path: str, **query):
         """What the server answers, or None while it does not."""
+        answer = self.ask(path, **query)
+        return answer.json() if answer is not None and answer.status_code == 200 else None
+
+    def ask(self, path: str, **query) -> httpx.Response | None:
+        """Its answer, whatever it is; none while there is no connection."""
         try:
-            answer = httpx.get(f"{self.address}{path}", params=query, headers=self._headers, timeout=30)
+            return httpx.get(f"{self.address}{path}", params=query, headers=self._headers, timeout=30)
         except httpx.TransportError:
             return None
-        return answer.json() if answer.status_code == 200 else None
+
+    def refuses(self) -> bool:
+        """Whether the server knows no such token."""
+        answer = self.ask("/freshness")
+        return answer is not None and answer.status_code == 401
 
     def inspect(self, container: str):
         return json.loads(run("docker", "inspect", container, quiet=True))[0]

@@ -27,6 +27,16 @@ def test_the_view_shows_what_the_systems_say(hub):
     assert_reconciled(hub)
 
 
+def test_a_file_of_tokens_that_another_takes_the_place_of_counts_without_a_restart(hub):
+    before = hub.inspect(*hub.containers("server"))["State"]["StartedAt"]
+    tokens = hub.tokens.read_text("utf-8")
+    replace(hub.tokens, "# nobody\n")
+    hub.wait(hub.refuses, lambda: "who was taken out is not refused")
+    replace(hub.tokens, tokens)
+    hub.wait(lambda: hub.get("/freshness"), lambda: "who was put back is refused")
+    assert hub.inspect(*hub.containers("server"))["State"]["StartedAt"] == before
+
+
 @pytest.mark.parametrize("service", ONE_AT_A_TIME)
 def test_after_a_restart_the_view_goes_on(hub, service):
     began = time.time()
@@ -89,6 +99,14 @@ def test_down_and_up_again_loses_nothing(hub):
         for domain, count in domains.items():
             assert after["truth"][force][domain] >= count - 1
     assert_reconciled(hub)
+
+
+def replace(file, text):
+    """As editors and tools do it: a new file, which takes the name of the old one."""
+    new = file.with_suffix(".new")
+    new.write_text(text, "utf-8")
+    new.chmod(0o644)
+    new.replace(file)
 
 
 def image_of(hub, service):
