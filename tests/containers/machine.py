@@ -11,7 +11,7 @@ import pytest
 from tests.containers.engine import ROOT, run
 
 NAME = "alliance-hub-machine"
-PACKAGES = ("systemd", "dbus", "python3")
+PACKAGES = ("systemd", "dbus", "python3", "python3-venv")
 UNITS = {
     "alliance-hub-connect@leicestershire": 8084,
     "alliance-hub-normalise@1": 8083,
@@ -27,9 +27,8 @@ location = "sqlite:////srv/legacy/leicestershire/incidents.db"
 location = "sqlite:////srv/legacy/leicestershire/people.db"
 """
 HUB = "/opt/alliance-hub/bin/alliance-hub"
-COMPILED = "PYTHONPYCACHEPREFIX=/opt/alliance-hub/compiled"
-"""Where the image, whose program the machine has, keeps what Python compiled."""
-
+WHEELS = ROOT / "dist" / "image"
+"""What deploy/images/build.sh fetched, of which pip installs, since there is no network."""
 ASK = """
 import json, sys, urllib.request as u
 def ask(address):
@@ -44,22 +43,31 @@ RIGHTS = (
     *(word for right in ("SYS_ADMIN", "SYS_PTRACE", "NET_ADMIN") for word in ("--cap-add", right)),
     *(word for guard in ("seccomp", "apparmor") for word in ("--security-opt", f"{guard}=unconfined")),
 )
+ALONE = ("--cgroupns", "private", "--network", "none", "--tmpfs", "/run", "--tmpfs", "/run/lock")
+SYSTEMD = ("--show-status=no", "--log-target=console")
+PIP = ("--env", "PIP_NO_INDEX=1", "--env", "PIP_FIND_LINKS=/usr/src/wheels")
+BOOT = ("--env", "container=docker", "--stop-signal", "SIGRTMIN+3", "--entrypoint", "/lib/systemd/systemd")
 
 
 class Machine:
-    """Booted; its settings are in `folder`, and stand-ins for the legacy systems go on in /srv/legacy."""
+    """Booted, the hub installed by the commands that deploy/systemd says, its settings in `folder`.
+
+    Stand-ins for the legacy systems go on in /srv/legacy.
+    """
 
     def __init__(self, folder: Path) -> None:
         folder.chmod(0o755)
         (folder / "hub.toml").write_text(SETTINGS, "utf-8")
         for unit, port in UNITS.items():
-            (folder / f"{unit}.env").write_text(f"HUB_PORT={port}\n{COMPILED}\n", "utf-8")
-        options = ("--cgroupns", "private", "--network", "none", "--tmpfs", "/run", "--tmpfs", "/run/lock")
-        mount = ("--volume", f"{folder}:/etc/alliance-hub:ro")
-        run("docker", "run", "--detach", "--name", NAME, *_rights(), *options, *mount, _image())
+            (folder / f"{unit}.env").write_text(f"HUB_PORT={port}\n", "utf-8")
+        mounts = {folder: "/etc/alliance-hub", ROOT: "/usr/src/alliance-hub", WHEELS: "/usr/src/wheels"}
+        given = [word for here, there in mounts.items() for word in ("--volume", f"{here}:{there}:ro")]
+        options = (*_rights(), *BOOT, *PIP, *ALONE, *given)
+        run("docker", "run", "--detach", "--name", NAME, *options, _base(), *SYSTEMD)
         self.wait(lambda: self.state("basic.target")["ActiveState"] == "active", "the machine has booted")
+        self("sh", "-ec", f"cd /usr/src/alliance-hub\n{installation()}")
         standins = (HUB, "standins", "--folder", "/srv/legacy", "--feed", "127.0.0.1:8090")
-        self("systemd-run", "--unit=legacy", f"--setenv={COMPILED}", *standins)
+        self("systemd-run", "--unit=legacy", *standins)
         self.wait(lambda: "leicestershire.hr.location" in self.journal("legacy"), "stand-ins are there")
 
     def __call__(self, *command: str, **options) -> str:
@@ -97,19 +105,23 @@ def end_machine() -> None:
     run("docker", "rm", "--force", "--volumes", NAME, check=False)
 
 
-def _image() -> str:
-    """Of the machine, on a base that is made once, and anew when what it is made of changes."""
+def installation() -> str:
+    """The commands that alliance-hub.target says, up to where each unit is enabled by its name."""
+    said = (
+        (ROOT / "deploy" / "systemd" / "alliance-hub.target").read_text("utf-8").partition("# Each force")[0]
+    )
+    return "\n".join(line.removeprefix("#   ") for line in said.splitlines() if line.startswith("#   "))
+
+
+def _base() -> str:
+    """The image of a machine without the hub, made once, and anew when what it is made of changes."""
     script = ROOT / "deploy" / "images" / "base.sh"
     tag = hashlib.sha256(" ".join(PACKAGES).encode() + script.read_bytes()).hexdigest()[:12]
     base = f"alliance-hub/base-machine:{tag}"
     known = subprocess.run(["docker", "image", "inspect", base], capture_output=True, check=False)
     if known.returncode:
         run("sh", str(script), base, *PACKAGES)
-    steps = Path(__file__).with_name("machine.Dockerfile").read_text("utf-8")
-    context = str(ROOT / "deploy" / "systemd")
-    made = ("--quiet", "--build-arg", f"BASE_IMAGE={base}", "--tag", "alliance-hub/machine", "--file", "-")
-    run("docker", "build", *made, context, input=steps)
-    return "alliance-hub/machine"
+    return base
 
 
 def _rights() -> tuple[str, ...]:
