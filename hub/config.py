@@ -182,7 +182,9 @@ def _secret(setting: str, file: Path | None) -> str | None:
     try:
         return None if file is None else file.read_text("utf-8").strip()
     except OSError as error:
-        raise ConfigurationError(f"{setting} '{file}': {error.strerror}.") from error
+        raise ConfigurationError(
+            f"{setting} '{file}': {error.strerror}; put the secret alone in it, for this user to read."
+        ) from error
 
 
 def _read(file: Path) -> dict[str, Any]:

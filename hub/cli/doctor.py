@@ -14,7 +14,7 @@ from hub.cli.parts import Parts
 from hub.config import Settings, SourceSettings, stray_sources
 from hub.doctor.finding import EXIT_CODES, Finding, Verdict, failed, ok, warning, worst
 from hub.doctor.round import Check, examine
-from hub.errors import HubError
+from hub.errors import HubError, TransientError
 from hub.forces import Feed
 
 _COLOURS = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.FAILED: "red"}
@@ -108,13 +108,14 @@ def _configuration(parts: Parts) -> Iterator[Finding]:
     """Whether what is configured is of forces and domains that there are."""
     sources, feeds = parts.settings.sources, parts.feeds()
     yield from (failed("configuration", stray) for stray in stray_sources(sources, map(str, feeds)))
-    named = sum(map(len, sources.values()))
-    if not named:
+    unnamed = [str(feed) for feed in feeds if feed.domain not in sources.get(feed.force, {})]
+    if len(unnamed) == len(feeds):
         yield warning(
             "configuration",
             "no source is configured, so nothing is read: set [sources.FORCE.DOMAIN] location.",
         )
-    yield ok("configuration", f"the settings can be read; they name {named} sources of {len(feeds)} feeds")
+    said = f"the settings name the sources of {len(feeds) - len(unnamed)} of {len(feeds)} feeds"
+    yield ok("configuration", f"{said}, and none of {', '.join(unnamed)}" if unnamed else said)
 
 
 def _forces(parts: Parts) -> Iterator[Finding]:
@@ -152,7 +153,13 @@ def _sources(parts: Parts) -> list[Check]:
 def _source(feed: Feed, where: SourceSettings) -> Check:
     from connectors.examination import about, examine_source
 
-    return Check(about(feed), lambda: examine_source(feed, where.location, where.secret()), _SOURCE_REMEDY)
+    def look() -> Iterator[Finding]:
+        try:
+            yield from examine_source(feed, where.location, where.secret())
+        except TransientError as error:
+            raise TransientError(f"{error} {_SOURCE_REMEDY}") from error
+
+    return Check(about(feed), look, _SOURCE_REMEDY)
 
 
 def _tell(findings: Sequence[Finding], *, as_json: bool) -> None:

@@ -111,7 +111,9 @@ def _features(choice: BoundaryChoice) -> dict[str, BaseGeometry]:
     try:
         features = json.loads(choice.file.read_text("utf-8"))["features"]
     except OSError as error:
-        raise ConfigurationError(f"Boundary file '{choice.file}': {error.strerror}.") from error
+        raise ConfigurationError(
+            f"Boundary file '{choice.file}': {error.strerror}; correct `file` under [boundary]."
+        ) from error
     except (ValueError, KeyError, TypeError) as error:
         raise ConfigurationError(
             f"Boundary file '{choice.file}' is not a GeoJSON FeatureCollection."

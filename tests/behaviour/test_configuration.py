@@ -90,9 +90,9 @@ def test_a_secret_is_read_from_its_file_and_never_stands_in_the_settings(tmp_pat
     assert "planted-secret" not in repr(settings)
 
 
-def test_a_secret_file_that_is_missing_is_named(tmp_path):
+def test_a_secret_file_that_is_missing_is_named_with_what_to_do(tmp_path):
     file = written(tmp_path, '[sources.a.incident]\nlocation = "x"\nsecret_file = "/nowhere/secret"\n')
-    with pytest.raises(ConfigurationError, match="/nowhere/secret"):
+    with pytest.raises(ConfigurationError, match=r"/nowhere/secret'.*; put the secret alone in it"):
         load_settings(file, environ={}).sources["a"]["incident"].secret()
 
 

@@ -151,11 +151,12 @@ def test_everything_that_is_wrong_is_named_at_once_with_its_remedy(legacy, tmp_p
         "store": "revision 0000",
         "source leicestershire/incident": "has no column 'GRADE'",
         "source northamptonshire/incident": "check that it exists and is mounted, or correct `location`",
-        "source nottinghamshire/incident": "ConnectError",
-        "boundary": "No such file",
+        "source nottinghamshire/incident": "See that its system is up and reachable from here",
+        "boundary": "No such file or directory; correct `file` under [boundary]",
     }.items():
         assert told.verdict(about) == "failed", about
         assert words in told.words(about)
+    assert "the sources of 6 of 6 feeds" in told.words("configuration"), "what is of no feed does not count"
     assert told.verdict("tokens") == "warning"
     assert "token 'old' expired on 2020-01-31" in told.words("tokens")
     assert "chmod go-w" in told.words("tokens")
