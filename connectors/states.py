@@ -9,6 +9,7 @@ from collections.abc import Callable
 from connectors.positions import encode_entry
 from hub.bus.contract import Producer
 from hub.control import ConnectorState
+from hub.flow import UNASSIGNED
 from hub.forces import Feed
 from hub.metrics import Metrics
 from hub.positions import STATE, entry_key
@@ -57,7 +58,12 @@ class States:
         at = int(self._clock() * 1_000_000)
         self.here(state, error)
         if self._written_at is None or not 0 <= at - self._written_at < HEARTBEAT_SECONDS * 1_000_000:
-            self._write(producer, at)
+            self._write(producer, at, state, self._since)
+
+    def farewell(self, producer: Producer) -> None:
+        """Tell, as the last word of a process, that it no longer runs the connector."""
+        at = int(self._clock() * 1_000_000)
+        self._write(producer, at, UNASSIGNED, at)
 
     def trouble(self, producer: Producer, error: str) -> None:
         """Tell of what may mend by itself; a connector that had failed has still failed."""
@@ -76,11 +82,11 @@ class States:
         failed = state is ConnectorState.FAILED
         self._metrics.stopped.labels("read", self._feed.force, self._feed.domain).set(failed)
 
-    def _write(self, producer: Producer, at: int) -> None:
+    def _write(self, producer: Producer, at: int, state: str, since: int) -> None:
         value = {
-            "state": self.state,
+            "state": state,
             "error": self._error,
-            "since": self._since,
+            "since": since,
             "at": at,
             "worker": self._worker,
         }
