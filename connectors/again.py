@@ -1,4 +1,9 @@
-"""Reading a log again after its position was reset: what it says at its end counts, not the way there."""
+"""Reading a log again from its beginning: what it says at its end counts, not the way there.
+
+It is where its position was reset, and where its source cannot go on from where it was.
+"""
+
+from typing import Self
 
 from connectors.gathered import Gathered
 from connectors.publisher import Publisher
@@ -22,6 +27,12 @@ class Again:
         self._gathered = Gathered()
         self._rows = 0
         self._others = 0
+
+    @classmethod
+    def begin(cls, publisher: Publisher, position: Position, at: int) -> Self:
+        """Read again from a position, in the next process too where this one ends before."""
+        publisher.put(AGAIN, {}, at)
+        return cls(position)
 
     @staticmethod
     def is_due(publisher: Publisher) -> bool:

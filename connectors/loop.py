@@ -152,6 +152,8 @@ class Connector:
         self._metrics.copies.labels(self._feed.force, self._feed.domain).inc(batch.copies)
         if not batch.keys_only:
             self._backfill.met([row.key for row in batch.rows if row.key is not None], now)
+        if batch.anew and self._again is None:
+            self._again = Again.begin(publisher, batch.position, now)
         if self._again is not None and self._again.takes(batch):
             self._again.read(publisher, batch, self._window, now)
             if batch.more:

@@ -80,6 +80,9 @@ class Batch:
     `one_a_key` says that a snapshot may hold each key once only: another row of the same key
     is a dead letter, where it says something else, and the first one is taken.
 
+    `anew` says that a log is read from its beginning from now on: what it said on the way there
+    is no news, and its last row of each key alone counts.
+
     `copies` are the files left unread since another had the same bytes.
 
     An empty batch means that nothing changed.
@@ -95,6 +98,7 @@ class Batch:
     keys_only: bool = False
     current: bool = False
     one_a_key: bool = False
+    anew: bool = False
     notes: Sequence[str] = ()
     copies: int = 0
 

@@ -180,7 +180,8 @@ class FeedSource:
         self._asked.clear()
         expired = {"page": {"expired": True}} if self._settings.start_lists_all else {}
         note = f"the feed no longer takes token '{(token or '')[:80]}': read again from its beginning."
-        return Batch(rows=(), position=expired, more=True, notes=[note])
+        anew = not expired and self._settings.version_column is None  # a stated version tells what is old
+        return Batch(rows=(), position=expired, more=True, anew=anew, notes=[note])
 
     def _unread(self, page: Page) -> list[str]:
         """Say what a page holds beyond what is asked for, each name once."""

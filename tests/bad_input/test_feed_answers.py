@@ -188,6 +188,13 @@ def test_without_a_full_listing_an_expired_token_removes_nothing(feed):
     assert (read.keys, read.ended, read.position) == (["A1"], [], {"page": {"token": "u"}})
 
 
+@pytest.mark.parametrize(("version", "anew"), [("observed", True), ({"number": "Version"}, False)])
+def test_a_log_read_from_its_beginning_says_so_where_no_version_tells_what_is_old(feed, version, anew):
+    feed.pages |= {"t": (410, {}, b""), None: xml(incident("A1"), following="u")}
+    read = read_all(feed.source(changed(feed.feed, version=version)), TOKEN)
+    assert [batch.anew for batch in read.batches] == [anew, False]
+
+
 def test_a_feed_that_refuses_its_own_tokens_is_not_read_from_its_beginning_over_and_over(feed):
     feed.pages |= {"t": (410, {}, b""), None: xml(incident("A1"), following="t", complete=False)}
     source = feed.source()

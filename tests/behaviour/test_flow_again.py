@@ -73,6 +73,21 @@ def test_a_reading_again_that_is_cut_short_begins_anew_and_publishes_nothing_twi
     assert not operator.status.again
 
 
+def test_a_log_that_can_only_be_read_from_its_beginning_publishes_nothing_of_the_way_there(bench, feed):
+    log = [row(1, "1"), row(2), row(1, "2"), row(2, removed=True)]
+    bench.publish(
+        feed,
+        *(batch(each) for each in log),
+        batch(anew=True),
+        *(batch(each) for each in log),
+        batch(row(1, "3")),
+    )
+    assert shape(bench.of(feed, key(1)), "GRADE") == [(1, False, "1"), (2, False, "2"), (3, False, "3")]
+    assert shape(bench.of(feed, key(2)), "GRADE") == [(1, False, "1"), (2, True, "1")]
+    assert balanced(bench.counts(feed))
+    assert "!again" not in bench.positions(feed).kept
+
+
 def test_rows_that_are_what_the_source_holds_now_are_taken_as_they_come(bench, feed, operator):
     legacy = Played(row(1), row(2))
     legacy.batch = {"current": True}
