@@ -16,6 +16,9 @@ from hub.view.session import Batch
 UNKNOWN_FORCE = "unknown"
 WINDOW = 100
 
+Erased = Mapping[tuple[TopicPartition, bytes | None], int]
+"""The offset of the last order to erase each record."""
+
 
 @dataclass(slots=True)
 class Sorted:
@@ -27,10 +30,14 @@ class Sorted:
 
 
 class Intake:
-    """Decodes what is polled from the alliance topics."""
+    """Decodes what is polled from the alliance topics.
 
-    def __init__(self, codec: Codec, forces: Sequence[str]) -> None:
+    `erased` says of records where the last order to erase them lies: a replay leaves out what is before it.
+    """
+
+    def __init__(self, codec: Codec, forces: Sequence[str], erased: Erased) -> None:
         self._forces = frozenset(forces)
+        self._erased = erased
         self._domains = {domain.topic: domain.name for domain in DOMAINS.values()}
         self._decoders: dict[str, Callable[[bytes | None], dict[str, Any]]] = {
             topic: codec.decoder(topic) for topic in self._domains
@@ -60,6 +67,8 @@ class Intake:
                 continue
             reached[partition] = record.offset + 1
             group = counted if record.offset >= counted_to.get(partition, 0) else replayed
+            if group is replayed and record.offset < self._erased.get((partition, record.key), 0):
+                continue
             domain = self._domains[record.topic]
             try:
                 self._take(record, domain, group)

@@ -5,6 +5,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from types import MappingProxyType
 
 import structlog
 
@@ -20,7 +21,7 @@ from hub.tracing import spans
 from hub.view.another_bus import refuse_offsets_beyond
 from hub.view.dead_letters import DeadLetters
 from hub.view.freshness import FreshnessPipeline
-from hub.view.intake import Intake
+from hub.view.intake import Erased, Intake
 from hub.view.session import Applied, Batch, Kept, Move
 from hub.view.store import Store
 from hub.view.tally import STAGE, Tally
@@ -58,6 +59,7 @@ class View:
         *,
         instance: str = "1",
         clock: Callable[[], float] = time.time,
+        erased: Erased = MappingProxyType({}),
     ) -> None:
         feeds = [feed for force in forces.values() for feed in force.feeds.values()]
         self._bus = bus
@@ -65,7 +67,7 @@ class View:
         self._instance = instance
         self._clock = clock
         self._feeds = [(feed.force, feed.domain) for feed in feeds]
-        self._intake = Intake(codec, list(forces))
+        self._intake = Intake(codec, list(forces), erased)
         self._dead_letters = DeadLetters(bus, codec, instance)
         self._freshness = FreshnessPipeline(bus, codec, feeds)
         self._tally = Tally(metrics, feeds)

@@ -5,11 +5,12 @@ from collections.abc import Mapping
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_exponential_jitter
 
-from hub.bus.contract import Bus, Offset
+from hub.bus.contract import Bus, Offset, TopicPartition
 from hub.errors import TransientError
 from hub.forces import Force
 from hub.metrics import Metrics
 from hub.schema.codec import Codec
+from hub.view.intake import Erased
 from hub.view.loop import GROUP, TOPICS, View
 from hub.view.store import Store
 
@@ -33,13 +34,15 @@ def rebuild(
     """Empty the current tables, replay the alliance topics to their present ends, and count the records.
 
     History stays, change numbers go on upwards, and what was counted before is not counted
-    again. `FatalError` while a view runs. Stopped early, it is finished by the next view or the
-    next rebuild.
+    again. What was erased does not come back, not even until the order to erase it is read.
+    `FatalError` while a view runs. Stopped early, it is finished by the next view or the next
+    rebuild.
     """
     ends = _patiently(bus.end_offsets, TOPICS)
     _patiently(bus.reset_group, GROUP, dict.fromkeys(ends, Offset(0)))
+    erased = _patiently(_erased, bus)
     _patiently(store.empty)
-    view = View(bus, store, codec, forces, metrics, instance="rebuild")
+    view = View(bus, store, codec, forces, metrics, instance="rebuild", erased=erased)
 
     def whole() -> bool:
         reached = view.reached()
@@ -47,3 +50,13 @@ def rebuild(
 
     view.run(stop or threading.Event(), done=whole)
     return view.taken
+
+
+def _erased(bus: Bus) -> Erased:
+    """Look through the topics once before: where the last order to erase each record lies."""
+    return {
+        (TopicPartition(received.topic, received.partition), received.key): received.offset
+        for topic in TOPICS
+        for received in bus.read_all(topic)
+        if received.value is None
+    }

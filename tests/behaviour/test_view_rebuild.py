@@ -97,6 +97,30 @@ def test_a_rebuild_is_refused_while_a_view_runs_and_changes_nothing(scene):
     assert _records(scene.query) == before
 
 
+def test_what_was_erased_does_not_come_back_even_for_a_moment(scene, monkeypatch):
+    erased, after = incident("1"), incident("9")
+    scene.send(INCIDENTS, (erased["id"].encode(), None))
+    scene.publish("incident", after)
+    view = scene.view()
+    scene.settle(view)
+    view.close()
+    counts, numbers = scene.query.counts(), scene.query.last_change()
+    monkeypatch.setattr("hub.view.loop.POLL_RECORDS", 1)
+    applied, seen = scene.store.apply, []
+
+    def apply(*what):
+        told = applied(*what)
+        seen.extend(change.record["id"] for change in scene.query.changes_after(numbers, 100))
+        return told
+
+    monkeypatch.setattr(scene.store, "apply", apply)
+    assert _rebuild(scene) == 12
+    assert after["id"] in seen
+    assert erased["id"] not in seen
+    assert scene.query.history("incident", erased["id"]) == []
+    assert scene.query.counts() == counts
+
+
 def test_a_rebuild_from_another_bus_takes_all_of_it_in(scene, store_url, tmp_path):
     with stage(f"embedded://{tmp_path / 'other.db'}", store_url) as other:
         other.publish("incident", incident("new"))
