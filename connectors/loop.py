@@ -93,7 +93,7 @@ class Connector:
             while not stop.is_set() and not again(self._orders.leave):
                 if not again(self._turn, stop):
                     self._wait(again, stop)
-            self._leave()
+            self._leave(stop)
         except TransientError:
             log.info("stopped while trying again", feed=str(self._feed))
         except Exception as error:
@@ -203,12 +203,17 @@ class Connector:
             self._tell_complete_to(self._publisher.positions.complete_to)
         return self._producer, self._publisher
 
-    def _leave(self) -> None:
-        """Keep what is left, and tell that it is stopped where that was asked for."""
+    def _leave(self, stop: threading.Event) -> None:
+        """Keep what is left, and tell that it is stopped where that was asked for, else that it ends."""
         if self._publisher is not None:
             self._publisher.keep(self._publisher.position, None, self._now(), now=True)
-        if self._producer is not None and self._orders.state is ConnectorState.STOPPED:
+        if self._producer is None:
+            return
+        if self._orders.state is ConnectorState.STOPPED:
             self._states.now(self._producer, ConnectorState.STOPPED)
+        elif stop.is_set() and self._states.state is not ConnectorState.FAILED:
+            with suppress(FencedError):  # whoever has taken over says how it is
+                self._states.farewell(self._producer)
 
     def _failed(self, error: Exception) -> None:
         """Tell of it while that is still possible; who was fenced may write nothing more."""

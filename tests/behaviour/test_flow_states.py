@@ -83,6 +83,32 @@ def test_a_stopped_connector_lets_go_and_stays_stopped_over_restarts_until_it_is
     assert published(bench, feed, 1) == 1
 
 
+@pytest.mark.parametrize("verb", [None, "pause"])
+def test_a_connector_whose_process_ends_in_order_is_at_once_one_that_nobody_runs(bench, feed, operator, verb):
+    legacy = Played(row(1))
+    with Kept(bench, feed, legacy):
+        wait_until(lambda: published(bench, feed, 1))
+        operator.wait("RUNNING")
+        if verb is not None:
+            operator.ask(verb)
+            operator.wait("PAUSED")
+    ended = operator.status
+    assert (ended.state, ended.runs, ended.error) == ("UNASSIGNED", False, "")
+    assert ended.asked == ("PAUSED" if verb else "RUNNING")
+    with Kept(bench, feed, legacy):
+        operator.wait(ended.asked)
+    assert published(bench, feed, 1) == 1
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_connector_that_failed_has_still_failed_when_its_process_has_ended(bench, feed, operator):
+    legacy = Played()
+    legacy.error = SourceChangedError("column GRADE is gone")
+    with Kept(bench, feed, legacy):
+        operator.wait("FAILED")
+    assert (operator.status.state, operator.status.error) == ("FAILED", "column GRADE is gone")
+
+
 def test_a_connector_stopped_while_nobody_ran_it_says_so_when_it_is_started(bench, feed, operator):
     legacy = Played(row(1))
     operator.ask("stop")
