@@ -14,7 +14,8 @@ class Column:
 
     `several` columns hold words joined by spaces, with a space before and after, and a filter
     asks for one of them. `doc` is shown in the API. `filter` is False where another query
-    parameter stands for it (time, bounding box).
+    parameter stands for it (time, bounding box). `enum` names the enum of the alliance schema
+    whose symbols are all that it holds.
     """
 
     name: str
@@ -23,6 +24,7 @@ class Column:
     doc: str
     several: bool = False
     filter: bool = True
+    enum: str = ""
 
 
 @dataclass(frozen=True, slots=True)

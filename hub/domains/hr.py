@@ -16,9 +16,9 @@ HR = Domain(
     sort=lambda r: int(r["provenance"]["read_at"]),
     dated=False,
     columns=(
-        Column("kind", "text", lambda r: r["kind"]["common"], "Alliance worker type."),
-        Column("rank", "text", lambda r: r["rank"]["common"], "Alliance rank."),
-        Column("skill", "text", _skills, "Alliance skill held.", several=True),
-        Column("duty", "text", lambda r: r["duty"]["common"], "Alliance duty state."),
+        Column("kind", "text", lambda r: r["kind"]["common"], "Alliance worker type.", enum="WorkerKind"),
+        Column("rank", "text", lambda r: r["rank"]["common"], "Alliance rank.", enum="RankName"),
+        Column("skill", "text", _skills, "Alliance skill held.", several=True, enum="SkillKind"),
+        Column("duty", "text", lambda r: r["duty"]["common"], "Alliance duty state.", enum="DutyState"),
     ),
 )

@@ -25,9 +25,17 @@ INCIDENT = Domain(
             "Latest instant of creation.",
             filter=False,
         ),
-        Column("status", "text", lambda r: r["status"]["common"], "Alliance status."),
-        Column("grade", "text", lambda r: r["grade"]["common"], "Alliance response grade."),
-        Column("category", "text", lambda r: r["opening"]["category"], "Category of the opening code."),
+        Column("status", "text", lambda r: r["status"]["common"], "Alliance status.", enum="IncidentStatus"),
+        Column(
+            "grade", "text", lambda r: r["grade"]["common"], "Alliance response grade.", enum="ResponseGrade"
+        ),
+        Column(
+            "category",
+            "text",
+            lambda r: r["opening"]["category"],
+            "Category of the opening code.",
+            enum="Category",
+        ),
         Column(
             "geographic_force",
             "text",

@@ -3,6 +3,7 @@
 import datetime as dt
 import difflib
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from starlette.datastructures import QueryParams
@@ -46,20 +47,30 @@ def has_place(domain: Domain) -> bool:
     return any(column.name == "latitude" for column in domain.columns)
 
 
-def read_ask(domain: Domain, query: QueryParams) -> Ask:
-    """Read and check the parameters; raises `Problem` 400 that names the wrong one and the remedy."""
+def read_ask(domain: Domain, query: QueryParams, words: Mapping[str, Sequence[str]]) -> Ask:
+    """Read and check the parameters; raises `Problem` 400 that names the wrong one and the remedy.
+
+    `words` are all that can be asked of some: another would find nothing, and look like an answer.
+    """
     known = parameters(domain)
     for name in query:
         if name not in known:
             close = difflib.get_close_matches(name, known, n=1)
             remedy = f"Did you mean '{close[0]}'?" if close else f"Known are: {', '.join(known)}."
             raise _bad(f"'{name}' is not a parameter of /{domain.path}. {remedy}")
-    words = {"force", *(c.name for c in domain.columns if c.filter)}
+    filters = {
+        name: tuple(query.getlist(name))
+        for name in ("force", *(c.name for c in domain.columns if c.filter))
+        if name in query
+    }
+    for name, asked in filters.items():
+        if name in words and not set(asked) <= set(words[name]):
+            raise _bad(f"'{name}' is one of {', '.join(words[name])}.")
     return Ask(
-        filters={name: tuple(query.getlist(name)) for name in words if name in query},
+        filters=filters,
         limit=read_limit(query),
         cursor=query.get("cursor"),
-        deleted=query.get("deleted", "false").lower() == "true",
+        deleted=_deleted(query),
         since=_instant(query, "since"),
         until=_instant(query, "until"),
         box=_box(query),
@@ -71,6 +82,13 @@ def read_limit(query: QueryParams) -> int:
     if not re.fullmatch(r"[0-9]{1,6}", text, re.ASCII) or not 1 <= int(text) <= MAX_LIMIT:
         raise _bad(f"'limit' is a whole number from 1 to {MAX_LIMIT}.")
     return int(text)
+
+
+def _deleted(query: QueryParams) -> bool:
+    text = query.get("deleted", "false").lower()
+    if text not in {"true", "false"}:
+        raise _bad("'deleted' is true or false.")
+    return text == "true"
 
 
 def _instant(query: QueryParams, name: str) -> int | None:

@@ -1,5 +1,6 @@
 """The API described in OpenAPI 3.1, made from the domains and their alliance schemas."""
 
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -57,7 +58,7 @@ def describe(presenters: dict[str, Presenter], *, guarded: bool) -> dict[str, An
     paths |= dead_letter_paths()
     schemas: dict[str, Any] = {}
     for domain in DOMAINS.values():
-        paths |= _paths(domain)
+        paths |= _paths(domain, presenters[domain.name].words)
         schemas[domain.noun] = _record(presenters[domain.name])
     for path, operations in paths.items():
         refused = REFUSED if path.startswith("/connector") else PROBLEM
@@ -75,7 +76,7 @@ def describe(presenters: dict[str, Presenter], *, guarded: bool) -> dict[str, An
     }
 
 
-def _paths(domain: Domain) -> dict[str, Any]:
+def _paths(domain: Domain, words: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     ref = {"$ref": f"#/components/schemas/{domain.noun}"}
     page = {
         "type": "object",
@@ -96,8 +97,9 @@ def _paths(domain: Domain) -> dict[str, Any]:
         },
     }
     listing = _get(f"{domain.title}, newest first", page, errors=("400", "401", "403"))
+    forms = FORMS | {name: {"type": "string", "enum": symbols} for name, symbols in words.items()}
     listing["get"]["parameters"] = [
-        _query(name, doc, FORMS.get(name, {"type": "string"})) for name, doc in parameters(domain).items()
+        _query(name, doc, forms.get(name, {"type": "string"})) for name, doc in parameters(domain).items()
     ]
     single = _get(f"One of {domain.title.lower()}, with history", one, errors=("400", "401", "403", "404"))
     single["get"]["parameters"] = [

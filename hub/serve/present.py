@@ -25,6 +25,8 @@ class Presenter:
         self._sharing = sharing
         self.schema: dict[str, Any] = json.loads((SCHEMAS / domain.schema).read_text("utf-8"))
         named = named_types(self.schema)
+        self.words = {c.name: named[c.enum]["symbols"] for c in domain.columns if c.enum}
+        """All that each of these columns can hold."""
         self._fields = [
             (field["name"], field.get("class"), _presenter(field["type"], named))
             for field in self.schema["fields"]

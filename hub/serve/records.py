@@ -29,7 +29,7 @@ class Records:
         """`GET /<path>`: newest first, with `next` to go on where this page ends."""
         principal = self._desk.callers.principal(request)
         reason = self._desk.callers.justification(request)
-        ask = read_ask(self._domain, request.query_params)
+        ask = read_ask(self._domain, request.query_params, self._presenter.words)
         allowed = self._allowed(principal)
         if ask.box is not None:
             allowed = self._may_search_places(principal, allowed)
