@@ -33,6 +33,7 @@ log = structlog.get_logger()
 _STAGE = "read"
 _LONGEST_PAUSE_SECONDS = 30
 _LOOK_SECONDS = 0.1
+_PAUSED_SECONDS = 1.0
 
 
 class Connector:
@@ -127,10 +128,13 @@ class Connector:
 
     def _wait(self, again: Retrying, stop: threading.Event) -> None:
         """Wait until the next batch is due or the orders change; what was asked for goes on meanwhile."""
-        due, state = time.monotonic() + self._poll_seconds, self._orders.state
+        state = self._orders.state
+        runs = state is ConnectorState.RUNNING
+        due = time.monotonic() + (self._poll_seconds if runs else min(self._poll_seconds, _PAUSED_SECONDS))
         while (left := due - time.monotonic()) > 0 and not stop.is_set():
-            if state is not ConnectorState.RUNNING or not again(self._beside):
+            if not runs or not again(self._beside):
                 stop.wait(min(left, _LOOK_SECONDS))
+            self._moved()
             if again(self._orders.leave) or self._orders.state is not state:
                 return
 
@@ -177,12 +181,13 @@ class Connector:
 
     def _beside(self, live_since: float | None = None) -> bool:
         """Take in what operators asked to be taken again, a bounded piece; whether more may be at once."""
-        publisher, orders, now = self._publisher, self._orders, self._now()
-        if publisher is None:
+        producer, publisher, orders, now = self._producer, self._publisher, self._orders, self._now()
+        if producer is None or publisher is None:
             return False
         try:
             more = self._backfill.step(publisher, orders.backfill, now, live_since=live_since)
             self._replays.take(publisher, orders.replays, now)
+            self._states.now(producer, ConnectorState.RUNNING)
         except TransientError:
             self._let_go()
             raise

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from connectors import keeper
+from connectors import keeper, states
 from connectors.removals import accept_removals
 from connectors.source import Batch
 from hub.errors import FencedError, SourceChangedError, TransientError
@@ -33,6 +33,31 @@ def state_metric(bench, feed):
         return bench.metrics.registry.get_sample_value("alliance_hub_connector_state", labels)
 
     return [state for state in ("RUNNING", "PAUSED", "STOPPED", "FAILED") if value(state)]
+
+
+@pytest.mark.parametrize("state", ["RUNNING", "PAUSED"])
+def test_it_tells_that_it_is_there_however_far_apart_its_readings_are(bench, operator, monkeypatch, state):
+    monkeypatch.setattr(states, "HEARTBEAT_SECONDS", 0.01)
+    feed = bench.feed(poll_seconds=3600)
+    labels = {"stage": "read", "force": feed.force, "domain": feed.domain}
+    with Kept(bench, feed, Played(row(1))):
+        wait_until(lambda: published(bench, feed, 1))
+        if state == "PAUSED":
+            operator.ask("pause")
+        operator.wait(state)
+        heard = operator.status.heard_at
+        moved = bench.metrics.registry.get_sample_value(
+            "alliance_hub_last_progress_timestamp_seconds", labels
+        )
+        wait_until(lambda: operator.status.heard_at > heard)
+        wait_until(
+            lambda: (
+                bench.metrics.registry.get_sample_value(
+                    "alliance_hub_last_progress_timestamp_seconds", labels
+                )
+                > moved
+            )
+        )
 
 
 def test_a_paused_connector_reads_nothing_keeps_its_source_and_goes_on_where_it_was(bench, feed, operator):
