@@ -8,6 +8,7 @@ from typing import Any
 
 import structlog
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -99,7 +100,7 @@ class _Board:
         reason = self._desk.callers.justification(request)
         text = request.headers.get("last-event-id") or request.query_params.get("after")
         if text is None:
-            after = self._desk.query.last_change()
+            after = await run_in_threadpool(self._desk.query.last_change)
         elif text.isascii() and text.isdigit() and len(text) < 19:
             after = int(text)
         else:

@@ -10,6 +10,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import StreamingResponse
 
+from hub.errors import HubError
+from hub.serve.problem import failure
+
 POLL_SECONDS = 0.1
 FRESHNESS_SECONDS = 2.0
 PAGE = 200
@@ -30,14 +33,24 @@ def stream(
 ) -> StreamingResponse:
     """Answer with events `<noun>` (a record) and `freshness`, until the caller goes away.
 
-    The stream also ends with the longest life of its connection, and soon after `allowed` says no.
-    Each record's event id is its change number, so a browser that reconnects misses nothing.
+    The stream also ends with the longest life of its connection, soon after `allowed` says no, and
+    where store or audit log fail. Each record's event id is its change number, so a browser that
+    reconnects misses nothing.
     """
     return StreamingResponse(
-        _events(request, after, changes, freshness, allowed),
+        _until_it_fails(_events(request, after, changes, freshness, allowed)),
         media_type="text/event-stream",
         headers={"X-Accel-Buffering": "no", "Connection": "close"},
     )
+
+
+async def _until_it_fails(events: AsyncIterator[str]) -> AsyncIterator[str]:
+    """The answer has begun, so there is no other way to say that it fails than to end it."""
+    try:
+        async for event in events:
+            yield event
+    except HubError as error:
+        failure(error)
 
 
 async def _events(

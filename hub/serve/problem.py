@@ -43,7 +43,7 @@ def failed(_: Request, error: Exception) -> Response:
 
 
 def failure(error: HubError) -> Problem:
-    """What to answer where a store or an audit log fails: nothing is shown, and a person is told."""
+    """Tell the log that store or audit log fail; what to answer, for nothing may be shown then."""
     log.error("request failed", error=type(error).__name__, message=str(error))
     if isinstance(error, TransientError):
         again = {"Retry-After": ASK_AGAIN_SECONDS}

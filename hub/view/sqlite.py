@@ -123,7 +123,7 @@ class SqliteWriter:
 
 
 class SqliteSession:
-    """One transaction; see `hub.view.store.Session`."""
+    """One transaction; see `hub.view.session.Session`."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._execute = connection.execute

@@ -2,7 +2,9 @@
 
 import contextlib
 import json
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -12,6 +14,7 @@ from hub.serve.settings import ServerSettings
 from hub.view.query import Query
 from tests.behaviour.server import an_incident, events, ids, running, write_tokens
 from tests.view_records import SECOND, T0, staff
+from tests.waiting import PATIENCE_SECONDS
 
 
 def test_incidents_are_listed_newest_first_and_every_page_leads_to_the_next(server):
@@ -155,6 +158,43 @@ def test_a_store_asked_too_much_at_once_is_a_problem_to_ask_again_about(server, 
         answers = [server.get(path) for path in ("/incidents", "/freshness")]
     assert [(each.status_code, "retry-after" in each.headers) for each in answers] == [(503, True)] * 2
     assert server.get("/incidents").status_code == 200
+
+
+def test_a_store_that_holds_up_a_live_stream_holds_up_nobody_else(server, monkeypatch):
+    asked, answer = threading.Event(), threading.Event()
+
+    def hold(_query):
+        asked.set()
+        answer.wait(PATIENCE_SECONDS)
+        return 0
+
+    monkeypatch.setattr(Query, "last_change", hold)
+
+    def follow():
+        with server.client() as client, client.stream("GET", "/changes") as stream:
+            assert stream.status_code == 200
+
+    with ThreadPoolExecutor() as pool:
+        following = pool.submit(follow)
+        try:
+            assert asked.wait(PATIENCE_SECONDS)
+            assert server.get("/livez").status_code == 200
+            assert not answer.is_set()
+        finally:
+            answer.set()
+        following.result(PATIENCE_SECONDS)
+
+
+def test_a_live_stream_ends_in_order_where_the_store_fails(server, monkeypatch):
+    with server.client() as client, client.stream("GET", "/changes") as stream:
+        told = events(stream)
+        assert next(told)[0] == "freshness"
+
+        def away(*_):
+            raise TransientError("The store does not answer.")
+
+        monkeypatch.setattr(Query, "changes_after", away)
+        assert [kind for kind, _ in told if kind != "freshness"] == []
 
 
 def test_ordinary_clients_find_the_schema_of_an_id(server):
