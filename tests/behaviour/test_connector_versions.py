@@ -90,6 +90,15 @@ def test_removing_what_was_never_there_or_is_gone_already_is_no_event(bench):
     assert [gone for _, gone in shape(bench.of(feed, key(8)))] == [False, True]
 
 
+def test_what_changes_in_a_row_that_stays_deleted_is_a_version(bench):
+    feed = bench.feed()
+    gone = [row(7, grade, removed=True) for grade in ("2", "3", "3")]
+
+    bench.publish(feed, batch(row(7, "1"), *gone))
+
+    assert shape(bench.of(feed, key(7)), "GRADE") == [(1, False, "1"), (2, True, "2"), (3, True, "3")]
+
+
 def test_null_absent_and_false_are_three_contents(bench):
     feed = bench.feed()
     null = row(7, "1")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from hub.bus import open_bus
+from hub.bus.headers import header
 from hub.bus.topics import MAPPING_TOPIC
 from hub.errors import ConfigurationError, FatalError
 from hub.forces import load_forces
@@ -18,6 +19,7 @@ from hub.view.store import open_store
 from tests.mapped import copied_force, edited, event
 from tests.normalising import Room
 
+INCIDENTS = "alliance.incident.v1"
 RECORD = "urn:alliance:incident:leicestershire:command:2016-11-01:7"
 
 
@@ -93,6 +95,16 @@ def test_a_mended_code_row_changes_the_view_once(trial: Trial):
         for v in trial.query.history("incident", RECORD)
     ]
     assert sorted(versions) == [(1, 1), (1, 2)]
+
+
+def test_a_record_mapped_anew_is_an_event_with_an_id_of_its_own_and_one_sent_twice_is_not(trial: Trial):
+    for version in (1, 2):
+        if version == 2:
+            trial.mend(version=version)
+        normalise_again(trial.bus, [trial.feed])
+        trial.normalise()
+    first, again, mended = [header(each.headers, "ce_id") for each in trial.room.messages(INCIDENTS)]
+    assert first == again != mended
 
 
 def test_without_normalising_again_only_what_changes_is_mapped_anew(trial: Trial):

@@ -120,6 +120,13 @@ def test_another_forces_incident_is_not_found_rather_than_forbidden(guarded):
     assert guarded.get(f"/incidents/{record_id}", "everyone").status_code == 200
 
 
+def test_asking_for_another_forces_incidents_by_its_name_finds_none(guarded):
+    guarded.apply("incident", an_incident("n", force="nottinghamshire"))
+    asked = {"force": "nottinghamshire"}
+    assert ids(guarded.get("/incidents", "leicester-room", params=asked)) == []
+    assert ids(guarded.get("/incidents", "everyone", params=asked)) == ["n"]
+
+
 def test_the_live_stream_keeps_other_forces_from_who_may_not_see_them(guarded):
     guarded.apply("incident", an_incident("n", force="nottinghamshire"), an_incident("l"))
     with (
