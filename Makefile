@@ -18,7 +18,7 @@ STATE ?= state/kafka
 BUS_OPTION := --bus kafka://127.0.0.1:9092
 endif
 
-.PHONY: run test test-long test-containers lint bench chaos soak kafka lock clean
+.PHONY: run test test-long test-containers bench chaos soak kafka lock clean
 
 run: $(VENV)/.run ## Run the whole hub on stand-ins of three forces' systems
 ifdef FRESH

@@ -22,6 +22,7 @@ from hub.cli.progress import Progress, table
 from hub.cli.signals import set_by
 from hub.config import Settings, SourceSettings
 from hub.errors import FatalError
+from hub.view.migrating import store_status, upgrade
 from hub.view.query import Query
 
 CATCH_UP_SECONDS = 600
@@ -100,6 +101,7 @@ class Trial:
         if self._rate is not None:
             give_past(self._legacy)
         self._legacy.finish()
+        self._upgrade_store()
         self._process = Process(self._settings.model_copy(update={"sources": self._sources()}))
         stack.callback(self._stop)
         start_all(self._process)
@@ -110,6 +112,12 @@ class Trial:
         if self._busy is not None:
             self._busy.start()
             stack.callback(self._busy.stop)
+
+    def _upgrade_store(self) -> None:
+        """Bring a store that an earlier release left to this one: it holds a trial, which nobody backs up."""
+        url, secret = self._settings.store_url, self._settings.store_secret()
+        if store_status(url, secret).problem is not None:
+            upgrade(url, secret)
 
     def _catch_up(self) -> bool:
         """Wait until every feed is complete up to now; False where it was stopped before."""

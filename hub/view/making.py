@@ -73,7 +73,8 @@ def problem_of(name: str, found: str, revisions: Revisions) -> str | None:
     if found in revisions.in_order():
         return (
             f"The store {name} is of an earlier release (revision {found}; this hub needs {revisions.head}). "
-            "Back it up, then run `alliance-hub store upgrade`; views of the earlier release may go on."
+            "Back it up, then run `alliance-hub store upgrade` with the same settings; views of the earlier "
+            "release may go on."
         )
     return (
         f"The store {name} is of a later release (revision {found}, newer than {revisions.head} of this "

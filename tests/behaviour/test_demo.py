@@ -24,6 +24,9 @@ from hub.cli.durations import read_duration
 from hub.cli.progress import table
 from hub.errors import ConfigurationError
 from hub.normalise.counts import Counts
+from hub.view.making import locked
+from hub.view.migrating import make_at
+from hub.view.store import store_database
 from tests.behaviour.test_street import HOSTILE, write
 from tests.legacy import builtin_forces
 from tests.waiting import PATIENCE_SECONDS
@@ -103,6 +106,10 @@ def test_the_demo_ends_by_itself_with_a_report_that_balances_and_goes_on_the_nex
 
 def test_street_files_are_accounted_for_row_by_row(tmp_path: Path):
     street, file = tmp_path / "street", tmp_path / "report.json"
+    (tmp_path / "state").mkdir()
+    left = f"sqlite:///{tmp_path}/state/view.db"
+    with store_database(left, None) as opened, locked(opened.engine) as connection:
+        make_at(connection, "0001")  # by an earlier release
     for force in ("leicestershire", "northamptonshire", "nottinghamshire", "lincolnshire"):
         write(street, f"2024-03-{force}-street.csv", HOSTILE * 20)
     done = run_demo(tmp_path / "state", "--street", str(street), "--report", str(file), "--skip-unknown")
