@@ -2,9 +2,8 @@
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
 
 import structlog
 from tenacity import Retrying
@@ -18,6 +17,7 @@ from connectors.replays import Replays
 from connectors.source import Batch, Source
 from connectors.sources.stated import columns
 from connectors.states import States
+from connectors.tally import Tally
 from connectors.window import Window
 from hub.bus.contract import Bus, Producer
 from hub.control import ConnectorState
@@ -30,7 +30,6 @@ from hub.schema.codec import Codec
 
 log = structlog.get_logger()
 
-_STAGE = "read"
 _LONGEST_PAUSE_SECONDS = 30
 _LOOK_SECONDS = 0.1
 _PAUSED_SECONDS = 1.0
@@ -61,12 +60,11 @@ class Connector:
         self._source = source
         self._bus = bus
         self._codec = codec
-        self._metrics = metrics
         self._clock = clock
         self._orders = orders or Orders(feed, bus, codec)
         self._states = states or States(feed, codec, metrics, clock=clock)
         self._fields = [column.field for column in columns(feed)]
-        self._labels = (_STAGE, feed.force, feed.domain)
+        self._tally = Tally(feed, metrics, clock)
         self._poll_seconds = float(feed.source.get("poll_seconds", 0.1))
         self._window = Window(feed, float(feed.source.get("max_bad_percent", 50)))
         self._backfill = Backfiller(feed, open_source)
@@ -75,7 +73,6 @@ class Connector:
         self._replays = Replays(feed, bus, codec)
         self._producer: Producer | None = None
         self._publisher: Publisher | None = None
-        metrics.declare(*self._labels)
 
     def run(self, stop: threading.Event) -> None:
         """Publish until `stop` is set or operators ask it to end, through whatever may mend by itself.
@@ -83,10 +80,8 @@ class Connector:
         Raises what a person must act on: `ConfigurationError`, `SourceChangedError`,
         `FencedError`. A mass deletion waits here until a person accepts it.
         """
-        retried = partial(self._metrics.retried, *self._labels)
-        again = until_stopped(
-            stop, longest_seconds=_LONGEST_PAUSE_SECONDS, retried=retried, feed=str(self._feed)
-        )
+        pauses, who = _LONGEST_PAUSE_SECONDS, str(self._feed)
+        again = until_stopped(stop, longest_seconds=pauses, retried=self._tally.retried, feed=who)
         self._orders.begin()
         if self._states.state is not ConnectorState.FAILED:  # a failed one has to show that it runs
             self._states.here(ConnectorState.RUNNING)
@@ -122,8 +117,8 @@ class Connector:
         except TransientError:
             self._let_go()
             raise
-        self._moved()
-        self._metrics.held_removals.labels(self._feed.force, self._feed.domain).set(0)
+        self._tally.moved()
+        self._tally.held(0)
         return batch is not None and batch.more
 
     def _wait(self, again: Retrying, stop: threading.Event) -> None:
@@ -134,7 +129,7 @@ class Connector:
         while (left := due - time.monotonic()) > 0 and not stop.is_set():
             if not runs or not again(self._beside):
                 stop.wait(min(left, _LOOK_SECONDS))
-            self._moved()
+            self._tally.moved()
             if again(self._orders.leave) or self._orders.state is not state:
                 return
 
@@ -153,7 +148,7 @@ class Connector:
         now = self._now()
         for note in batch.notes:
             log.warning("source", feed=str(self._feed), note=note)
-        self._metrics.copies.labels(self._feed.force, self._feed.domain).inc(batch.copies)
+        self._tally.copies(batch.copies)
         if not batch.keys_only:
             self._backfill.met([row.key for row in batch.rows if row.key is not None], now)
         if batch.anew and self._again is None:
@@ -170,7 +165,7 @@ class Connector:
             self._again.end(publisher)
             self._again = None
         publisher.keep(batch.position, batch.complete_to, now)
-        self._tell_complete_to(batch.complete_to)
+        self._tally.complete_to(batch.complete_to)
         return True
 
     def _compare(self, publisher: Publisher, batch: Batch, now: int) -> None:
@@ -199,13 +194,14 @@ class Connector:
             self._producer = self._bus.producer(transactional_id(self._feed))
             reached(1, "connect.fence:after")
         if self._publisher is None:
+            tally = self._tally
             self._publisher = Publisher(
-                self._feed, self._fields, self._bus, self._codec, self._producer, self._count, self._moved
+                self._feed, self._fields, self._bus, self._codec, self._producer, tally.count, tally.moved
             )
             self._backfill.take_over(self._publisher)
             if Again.is_due(self._publisher):
                 self._again = Again(self._publisher.position)
-            self._tell_complete_to(self._publisher.positions.complete_to)
+            self._tally.complete_to(self._publisher.positions.complete_to)
         return self._producer, self._publisher
 
     def _leave(self, stop: threading.Event) -> None:
@@ -230,7 +226,7 @@ class Connector:
                 self._states.now(self._producer, ConnectorState.FAILED, message)
 
     def _held(self, error: HubError, removals: int) -> None:
-        self._metrics.held_removals.labels(self._feed.force, self._feed.domain).set(removals)
+        self._tally.held(removals)
         if self._producer is not None:
             self._states.now(self._producer, ConnectorState.FAILED, str(error))
 
@@ -248,17 +244,6 @@ class Connector:
         if producer is not None:
             with suppress(TransientError):  # all that was to be kept is committed
                 producer.close()
-
-    def _count(self, amounts: Mapping[str, int]) -> None:
-        for name, amount in amounts.items():
-            self._metrics.records.labels(*self._labels, name).inc(amount)
-
-    def _tell_complete_to(self, micros: int | None) -> None:
-        if micros is not None:
-            self._metrics.complete_to.labels(*self._labels).set(micros / 1_000_000)
-
-    def _moved(self) -> None:
-        self._metrics.moved(*self._labels, self._clock())
 
     def _now(self) -> int:
         return int(self._clock() * 1_000_000)
