@@ -1,5 +1,6 @@
 """How the standings of the hub are shown: a table and the errors below it, or JSON."""
 
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,6 +20,8 @@ from hub.standing import UNHEARD, Standing, troubles, worst_words
 
 _STYLES = {"stale": "yellow", "in trouble": "yellow"}
 _STEPS = ((86_400, "d"), (3_600, "h"), (60, "min"))
+_WHERE_LETTERS = 90
+"""How much of a position the table shows; `positions show` has all of it."""
 
 
 def report(at: int, found: Sequence[Standing]) -> Group:
@@ -106,9 +109,10 @@ def _where(standing: Standing) -> str:
     if not standing.configured:
         return "no location in these settings, and never run"
     try:
-        return "; ".join(in_words(standing.status.feed, standing.status.position))
+        where = "; ".join(in_words(standing.status.feed, standing.status.position))
     except HubError as error:
-        return str(error)
+        where = str(error)
+    return textwrap.shorten(where, _WHERE_LETTERS, placeholder=" …")
 
 
 def _said(standing: Standing) -> list[str]:

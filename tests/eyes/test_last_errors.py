@@ -5,10 +5,12 @@ import dataclasses
 import threading
 
 import pytest
+from rich.console import Console
 
 from connectors.states import HEARTBEAT_SECONDS
 from hub.bus import open_bus
 from hub.bus.contract import Offset
+from hub.cli.status_lines import report
 from hub.errors import ConfigurationError, FatalError, SourceChangedError, StoreAwayError, TransientError
 from hub.flow import GONE_AFTER_SECONDS, Flow
 from hub.last_error import LastError, beside_offset, read_beside_offset
@@ -16,8 +18,9 @@ from hub.normalise import window
 from hub.normalise.counts import read_counts
 from hub.normalise.lane import Lane
 from hub.overview import Observer, Overview, Rates
-from hub.standing import TRYING_UNHEARD_AFTER_SECONDS, UNHEARD_AFTER_SECONDS, standings, troubles
+from hub.standing import TRYING_UNHEARD_AFTER_SECONDS, UNHEARD_AFTER_SECONDS, Standing, standings, troubles
 from tests.connecting import Bench, batch, row
+from tests.eyes.rules import RUNBOOK
 from tests.kafka_broker import own_broker
 from tests.mapped import event, feed
 from tests.normalising import Room
@@ -204,3 +207,18 @@ def test_a_connector_of_which_nothing_is_heard_is_unheard(bench, error):
     assert standing(GONE_AFTER_SECONDS + 1, "UNASSIGNED").since == status.heard_at
     assert standing(GONE_AFTER_SECONDS + 1, "STOPPED").since == status.since
     assert patience >= 3 * HEARTBEAT_SECONDS
+    assert f"for {UNHEARD_AFTER_SECONDS} seconds" in RUNBOOK.read_text("utf-8")
+
+
+def test_a_position_of_many_words_takes_no_more_than_its_line(bench):
+    of = bench.feed(kind="files")
+    flow = Flow(bench.bus, bench.codec, [of])
+    drops = {f"done/{n}/drop-{n}.csv": {"name": f"drop-{n}.csv", "unread": True} for n in range(100)}
+    status = dataclasses.replace(flow.status(of), position=drops | {"last": {"name": "drop-99.csv"}})
+    flow.close()
+    console = Console(width=200)
+    with console.capture() as printed:
+        console.print(report(0, [Standing(status.name, "RUNNING", status=status)]))
+    (line,) = (line for line in printed.get().splitlines() if "drop-" in line)
+    assert "the last of them drop-99.csv" in line
+    assert line.rstrip().endswith(" …")
