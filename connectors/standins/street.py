@@ -21,6 +21,7 @@ from connectors.standins.vocabulary import GRADES_CHANGED
 from hub.errors import ConfigurationError
 
 _NAME = re.compile(r"(\d{4})-(\d{2})-([a-z][a-z-]*)-street\.csv")
+_DEGREES = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
 _COLUMNS = (
     "Crime ID", "Month", "Reported by", "Falls within", "Longitude", "Latitude", "Location", "LSOA code",
     "LSOA name", "Crime type", "Last outcome category", "Context",
@@ -120,14 +121,22 @@ def _incidents(legacy: LegacySystems, file: StreetFile) -> Iterator[TruthInciden
 
 
 def _read(file: StreetFile) -> list[dict[str, str]]:
-    with file.path.open(encoding="utf-8-sig", newline="") as lines:
-        reader = csv.DictReader(lines)
-        if tuple(reader.fieldnames or ()) != _COLUMNS:
-            raise ConfigurationError(f"{file.path}: not a street file: its header is not the twelve columns.")
-        rows = list(reader)
+    try:
+        with file.path.open(encoding="utf-8-sig", newline="") as lines:
+            reader = csv.DictReader(lines)
+            if tuple(reader.fieldnames or ()) != _COLUMNS:
+                raise ConfigurationError(
+                    f"{file.path}: not a street file: its header is not the twelve columns."
+                )
+            rows = list(reader)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ConfigurationError(f"{file.path}: not a street file in UTF-8: {error}.") from None
     for line, row in enumerate(rows, 2):
         if row["Crime type"] not in CRIME_TYPES:
             raise ConfigurationError(f"{file.path}, line {line}: unknown crime type '{row['Crime type']}'.")
+        for name in ("Longitude", "Latitude"):
+            if row[name] and not _DEGREES.fullmatch(row[name]):
+                raise ConfigurationError(f"{file.path}, line {line}: {name} '{row[name]}' is no number.")
     return rows
 
 

@@ -34,7 +34,7 @@ HOSTILE = [
 
 def write(folder: Path, name: str, rows: list[str]) -> Path:
     folder.mkdir(exist_ok=True)
-    (folder / name).write_text("\n".join([HEADER, *rows, ""]), "utf-8")
+    (folder / name).write_text("\n".join([HEADER, *rows, ""]), "utf-8", "surrogateescape")
     return folder
 
 
@@ -140,6 +140,8 @@ def test_a_file_of_a_force_that_is_not_configured_is_refused_by_name_before_anyt
     [
         ("notes.txt", [], "holds no file YYYY-MM-<force>-street.csv"),
         ("2024-03-leicestershire-street.csv", [HOSTILE[0].replace("Burglary", "Piracy")], "line 2.*'Piracy'"),
+        ("2024-03-leicestershire-street.csv", [HOSTILE[0].replace("52.6355", "N")], "line 2: Latitude 'N00'"),
+        ("2024-03-leicestershire-street.csv", [HOSTILE[0].replace("High", "\udce9")], "not a street file in"),
     ],
 )
 def test_a_folder_or_row_that_is_none_is_refused(tmp_path: Path, name: str, rows: list[str], message: str):
