@@ -180,6 +180,7 @@ def test_the_view_writes_nothing_but_its_dead_letters(guarded):
     write(guarded, VIEW, "hub.view.test", "alliance.incident.v1.dlq")
     for topic in (*ALLIANCE, "leicestershire.incident.v1", "leicestershire.positions.v1", "hub.mapping.v1"):
         refused(write, guarded, VIEW, "hub.view.test", topic)
+    write(guarded, LEICS, "leicestershire.incident.connector", "leicestershire.incident.v1")  # there is some
     refused(read, guarded, VIEW, "leicestershire.incident.v1")
     refused(write, guarded, VIEW, "hub.normalise.1", "alliance.incident.v1.dlq")
 
