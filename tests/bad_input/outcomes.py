@@ -61,6 +61,11 @@ CASES = (
         "a file that goes before it is read", Outcome.RETRIED, f"{_FILES}a_file_that_goes_before_it_is_read"
     ),
     Case("the same file under another name", Outcome.NOTHING, f"{_FILES}the_same_file_under_another_name"),
+    Case(
+        "a copy that sorts before other files",
+        Outcome.NOTHING,
+        "behaviour/test_files_append.py::test_a_copy_that_sorts_before_others",
+    ),
     Case("a half-written last line", Outcome.WAITS, f"{_FILES}a_half_written_last_line_waits"),
     Case(
         "a drop that comes late", Outcome.WAITS, "behaviour/test_files_append.py::test_a_drop_that_comes_late"
