@@ -52,10 +52,8 @@ soak: $(VENV)/.dev ## Run the hub under steady load for an hour; a chart and a v
 	$(VENV)/bin/python -m tests.soak $(ARGS)
 
 kafka: $(VENV)/.run ## Start a Kafka broker for trying the hub on it (needs Java and Maven)
-ifdef FRESH
-	rm -rf state/broker state/kafka
-endif
-	@exec $(VENV)/bin/python deploy/kafka/broker.py --data state/broker
+	@exec $(VENV)/bin/python deploy/kafka/broker.py --data state/broker \
+		$(if $(FRESH),--forget state/broker --forget state/kafka)
 
 lock: $(VENV)/.dev ## Pin every dependency anew
 	$(VENV)/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \

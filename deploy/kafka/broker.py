@@ -253,12 +253,17 @@ def main() -> int:
     options = argparse.ArgumentParser(description="One Kafka broker on 127.0.0.1, until Ctrl-C.")
     options.add_argument("--port", type=int, default=9092)
     options.add_argument("--data", type=Path, default=Path("state/kafka"))
+    options.add_argument(
+        "--forget", type=Path, action="append", default=[], help="Remove this folder first; may be repeated."
+    )
     chosen = options.parse_args()
     if listens(chosen.port):
         print(
             f"Something listens on 127.0.0.1:{chosen.port} already; choose another --port.", file=sys.stderr
         )
         return 1
+    for folder in chosen.forget:  # once nothing listens: it is nobody's who still runs
+        shutil.rmtree(folder, ignore_errors=True)
     broker = Broker(chosen.data.resolve(), chosen.port)
     for ending in (signal.SIGINT, signal.SIGTERM):  # a shell may have started it deaf to Ctrl-C
         signal.signal(ending, signal.default_int_handler)

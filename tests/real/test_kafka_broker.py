@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import uuid
+from pathlib import Path
 
 import pytest
 
@@ -55,9 +56,11 @@ def test_a_broker_ends_with_its_starter_even_when_that_is_killed(started):
 
 def test_ctrl_c_ends_it_in_order_and_a_second_one_on_the_port_is_refused(started):
     script, port, command = started
-    second = subprocess.run(command, capture_output=True, check=False)
+    data = Path(command[-1])
+    second = subprocess.run([*command, "--forget", str(data)], capture_output=True, check=False)
     assert second.returncode == 1
     assert b"listens on 127.0.0.1" in second.stderr
+    assert (data / "data" / "meta.properties").exists()
     script.send_signal(signal.SIGINT)
     assert script.wait(PATIENCE_SECONDS) == 0
     assert not listens(port)
