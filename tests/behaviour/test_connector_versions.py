@@ -112,6 +112,20 @@ def test_null_absent_and_false_are_three_contents(bench):
     ]  # fmt: skip
 
 
+def test_versions_go_on_after_the_newest_though_an_older_event_lies_behind_it(bench):
+    feed = bench.feed()
+    bench.publish(feed, batch(row(7, "1")), batch(row(7, "2")))
+    first = next(iter(bench.bus.read_all(feed.topic)))
+    stranger = bench.bus.producer("stranger")
+    stranger.begin()
+    stranger.send(feed.topic, first.key, first.value)
+    stranger.commit()
+
+    bench.publish(feed, batch(), batch(), batch(row(7, "3")))
+
+    assert [version for version, *_ in shape(bench.of(feed, key(7)))] == [1, 2, 1, 3]
+
+
 def test_versions_go_on_after_the_connector_was_started_anew(bench):
     feed = bench.feed()
     bench.publish(feed, batch(row(7, "1"), row(8, "1")))

@@ -4,6 +4,7 @@ import contextlib
 
 import pytest
 
+from hub.bus.contract import Offset
 from hub.errors import TransientError
 from hub.normalise.loop import GROUP as NORMALISERS
 from hub.view import loop
@@ -195,6 +196,18 @@ def test_a_stage_that_stands_still_costs_no_more_memory_and_freshness_jumps_when
     assert len(waiting.at_normaliser) == MOST_PENDING
     scene.normalised(TOPIC)
     assert _fresh(pipeline, {}) == [MOST_PENDING + 20]
+    pipeline.close()
+
+
+def test_behind_a_stage_that_lags_the_oldest_times_are_told_first(scene):
+    pipeline = FreshnessPipeline(scene.bus, CODEC, FORCES[FORCE].feeds.values())
+    for number in range(MOST_PENDING + 20):
+        scene.send(TOPIC, (b"1", b"an event"))
+        scene.complete(FORCE, "incident", number + 1)
+        assert _fresh(pipeline, {}) == []
+    (partition,) = [tp for tp, end in scene.bus.end_offsets([TOPIC]).items() if end]
+    scene.bus.reset_group(NORMALISERS, {partition: Offset(1)})
+    assert _fresh(pipeline, {}) == [1]
     pipeline.close()
 
 

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from hub.bus.contract import TopicPartition
-from hub.errors import FencedError
+from hub.errors import FencedError, TransientError
 from hub.view.plan import make_plan
 from hub.view.query import Query
 from hub.view.session import Fresh, Move
@@ -114,6 +114,26 @@ def test_a_change_number_is_visible_only_when_all_lower_ones_are(postgres_schema
     assert query.last_change() > number
     for each in (first, second, reader):
         each.close()
+
+
+@pytest.mark.postgres
+def test_a_version_that_another_view_wrote_meanwhile_is_not_written_over_by_an_older_one(postgres_schema_url):
+    first, second = open_store(postgres_schema_url), open_store(postgres_schema_url)
+    first.declare([TP, OTHER])
+    older = batch("incident", incident("1", 1)).changes
+
+    def write_over():
+        with first._writer.transaction() as session:
+            put(second, batch("incident", incident("1", 5)), partition=OTHER)
+            session.write("incident", make_plan(older, {}, session.take_numbers(1)), T0)
+
+    with pytest.raises(TransientError, match="Another view wrote"):
+        write_over()
+    item = Query(second, JsonCodec()).get("incident", incident("1")["id"])
+    assert item is not None
+    assert item.record["source_version"] == 5
+    first.close()
+    second.close()
 
 
 def _until_waiting(url):
