@@ -60,10 +60,9 @@ class Removals:
         The last part is left open, to be committed with the position.
         """
         removals, live = publisher.state.count_unseen()
-        if is_too_many(removals, live, self._max_percent):
-            publisher.part(at)
-            if not self._accepted(publisher, Held(removals, live), at, over):
-                return False
+        too_many = is_too_many(removals, live, self._max_percent)
+        if too_many and not self._accepted(publisher, Held(removals, live), at, over):
+            return False
         while chunk := publisher.changes.removals(_REMOVALS_AT_ONCE, f"not in snapshot {snapshot}"):
             reached(5, "connect.removals:before")
             publisher.part(at)
