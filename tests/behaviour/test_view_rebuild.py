@@ -106,7 +106,7 @@ def test_what_was_erased_does_not_come_back_even_for_a_moment(scene, monkeypatch
     view.close()
     counts, numbers = scene.query.counts(), scene.query.last_change()
     monkeypatch.setattr("hub.view.loop.POLL_RECORDS", 1)
-    applied, seen = scene.store.apply, []
+    applied, seen = scene.store.apply, list[str]()
 
     def apply(*what):
         told = applied(*what)
