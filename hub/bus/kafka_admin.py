@@ -110,6 +110,12 @@ class KafkaAdmin:
             return {}
         answer = self._ask("describing topics", lambda c: c.describe_configs(resources, config_filter="all"))
         found = answer["topic"]
+        if hidden := sorted(name for name in ours if not found.get(name)):
+            raise ConfigurationError(
+                f"Kafka at {self.address} says that we are not authorized to see how topics are set: "
+                f"{', '.join(hidden)}; an operator can compare the access lists with what we need: "
+                "`alliance-hub acl check`."
+            )
         return {name: spec_of(name, partitions, found[name]) for name, partitions in ours.items()}
 
     def topic_ids(self, topics: Sequence[str]) -> dict[str, str]:

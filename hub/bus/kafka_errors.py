@@ -67,7 +67,7 @@ _RIGHTS = (
     told.GroupAuthorizationFailedError,
     told.TransactionalIdAuthorizationFailedError,
 )
-_DUMPED = " failed with response "
+_DUMPED = re.compile(r" failed with response |Request Request\(")
 _SAID = re.compile(r"error_message='([^']+)'|error_message=\"([^\"]+)\"")
 
 _ASK_FOR_RIGHTS = "an operator can compare the access lists with what we need: `alliance-hub acl check`"
@@ -96,7 +96,7 @@ def translate(error: Exception, doing: str, address: str) -> HubError:
 def _said(error: Exception) -> str:
     """What a person can use of it: of a whole request and its answer, only what the broker says in words."""
     said = str(error)
-    if _DUMPED in said:
+    if _DUMPED.search(said):
         words = dict.fromkeys(one or other for one, other in _SAID.findall(said))
         said = f"{type(error).__name__}: {' '.join(words) or getattr(error, 'description', '')}"
     said = said.removesuffix(".")

@@ -193,6 +193,12 @@ def test_the_normaliser_touches_no_positions_and_no_other_group(guarded):
     refused(member, guarded, NORMALISE, "leicestershire.incident.v1", "hub.view")
 
 
+def test_who_may_not_see_how_topics_are_set_is_told_whom_to_ask(guarded):
+    told = hub(guarded, "hub-consumer", "topics", "check", fails=2)
+    assert "not authorized to see how topics are set: alliance.hr.v1, alliance.incident.v1;" in told
+    assert "`alliance-hub acl check`" in told
+
+
 def test_a_consumer_of_the_alliance_topics_sees_nothing_else(guarded):
     kafka = connect(KafkaConsumer, parse_kafka_url(guarded.password_url("hub-consumer")))
     with closing(kafka):

@@ -13,6 +13,10 @@ RESULT = "CreatableTopicResult(name='hub.audit.v1', error_code=1, error_message=
 
 RIGHTS = "an operator can compare the access lists with what we need: `alliance-hub acl check`."
 
+SESSION = (
+    "Request Request(processor=3, connectionId=127.0.0.1:9092-127.0.0.1:4379, session=x) is not authorized."
+)
+
 
 @pytest.mark.parametrize(
     ("error", "message", "said"),
@@ -35,3 +39,10 @@ def test_of_a_whole_request_and_its_answer_only_the_words_are_told(error, messag
     refused = translate(error(dump), "making topics", "kafka-1:9092")
     assert isinstance(refused, ConfigurationError)
     assert str(refused) == f"making topics on Kafka at kafka-1:9092 failed: {said}"
+
+
+def test_of_the_brokers_own_session_nothing_is_told():
+    refused = translate(told.ClusterAuthorizationFailedError(SESSION), "reading access lists", "kafka-1:9092")
+    assert isinstance(refused, ConfigurationError)
+    assert "connectionId" not in str(refused)
+    assert "not authorized to use" in str(refused)
