@@ -81,10 +81,12 @@ def test_a_newer_whole_extract_goes_before_one_that_waits_and_puts_it_aside(fold
     assert again.complete_to is not None
 
 
-def test_a_trailer_that_counts_otherwise_stops_the_source_before_anything_is_removed(folder):
-    extract(folder, "HR_1.txt", person(1), person(2), count=3)
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_trailer_that_counts_otherwise_stops_the_source_before_anything_is_removed(folder, count):
+    extract(folder, "HR_1.txt", person(1), person(2), count=count)
     source = folder.source()
-    with pytest.raises(SourceChangedError, match=r"HR_1\.txt says it has 3 rows but has 2.*Ask for it again"):
+    said = rf"HR_1\.txt says it has {count} rows but has 2.*Ask for it again"
+    with pytest.raises(SourceChangedError, match=said):
         read_all(source)
 
 

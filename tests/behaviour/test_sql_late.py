@@ -154,6 +154,20 @@ def test_a_late_commit_while_the_connector_was_down_is_found_at_its_start(bench,
     assert len(bench.of(feed, key(2))) == 1
 
 
+def test_what_came_late_while_the_connector_was_down_is_read_before_anything_is_told_complete(bench, legacy):
+    legacy.incident(1, "2016-11-01 12:30:00")
+    feed = bench.feed()
+    before = SqlSource(feed, legacy.url, None)
+    _, position = rows_until_the_next_proof(before, {})
+    before.close()
+
+    legacy.incident(2, "2016-11-01 12:26:00")
+    source = SqlSource(feed, legacy.url, None)
+    found, _ = rows_until_the_next_proof(source, {"watermark": position["watermark"]})
+    source.close()
+    assert 2 in found
+
+
 def test_at_high_rates_rows_behind_the_last_are_read_without_the_newest_second_again(
     bench, legacy, monkeypatch
 ):
