@@ -181,6 +181,24 @@ def test_a_quiet_source_says_how_far_it_is_complete_at_most_once_a_second(bench)
     assert sample("alliance_hub_last_progress_timestamp_seconds", labels) == 1003.5
 
 
+def test_a_clock_that_is_set_back_does_not_silence_a_quiet_source(bench):
+    feed = bench.feed()
+    now = [1000]
+
+    def at(second):
+        def read():
+            now[0] = second
+            return batch(complete_to=second * 1_000_000)
+
+        return read
+
+    bench.publish(feed, at(1000), at(500), at(502), clock=lambda: now[0])
+
+    decode = bench.codec.decoder(feed.positions_topic)
+    told = [decode(each.value) for each in bench.bus.read_all(feed.positions_topic) if each.value]
+    assert 500_000000 in {entry["complete_to"] for entry in told}
+
+
 def test_a_source_that_is_away_for_now_is_tried_again_and_counted(bench):
     feed = bench.feed()
 
