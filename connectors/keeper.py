@@ -4,7 +4,9 @@
     STOPPED           waits for an order    neither is
     FAILED            waits, ever longer, and tries again; at once where it is told to restart
 
-One that was fenced never comes back by itself: another has taken over, and would be fenced in turn.
+One that was fenced stands by: another has taken over, and would be fenced in turn. Only once nobody
+has been heard for long does it come back, for then it was Kafka itself that let go of it (a request
+to take over that was given up as lost and came true later), or the other has gone.
 """
 
 import random
@@ -17,6 +19,7 @@ import structlog
 
 from connectors.loop import Connector
 from connectors.orders import LOOK_SECONDS, Orders
+from connectors.others import Others
 from connectors.publisher import transactional_id
 from connectors.source import Source
 from connectors.states import States, Tell
@@ -24,6 +27,7 @@ from hub import logs
 from hub.bus.contract import Bus
 from hub.control import ConnectorState
 from hub.errors import FencedError, HubError, TransientError, in_words
+from hub.flow import GONE_AFTER_SECONDS
 from hub.forces import Feed
 from hub.metrics import Metrics
 from hub.retry import until_stopped
@@ -33,8 +37,14 @@ log = structlog.get_logger()
 
 FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 300.0
+STAND_BY_SECONDS = float(GONE_AFTER_SECONDS)
+"""For how long nobody may have been heard before one that was fenced comes back; twice as long each
+time, since a process that reads back millions of records says nothing meanwhile."""
+
 _RAN_WELL_SECONDS = 60.0
 """Who ran for so long before failing begins with the first pause again."""
+
+_MOST_DOUBLINGS = 5
 
 
 class Keeper:
@@ -65,22 +75,24 @@ class Keeper:
         self._orders = Orders(feed, bus, codec)
         self._states = States(feed, codec, metrics, tell=tell)
         self._failures = 0
+        self._fenced = 0
         metrics.declare("read", feed.force, feed.domain)
 
     def run(self, stop: threading.Event) -> None:
-        """Keep the connector until `stop` is set. Raises `FencedError`; other failures only if told so."""
+        """Keep the connector until `stop` is set. Raises failures only if told so."""
         while not stop.is_set():
             began = time.monotonic()
             try:
                 self._be_as_asked(stop)
-            except FencedError:
-                raise
             except Exception as error:
                 if not self._longest:
                     raise
                 if time.monotonic() - began > _RAN_WELL_SECONDS:
                     self._failures = 0
-                self._wait(self._tell_failure(error), stop)
+                if isinstance(error, FencedError):
+                    self._stand_by(error, stop)
+                else:
+                    self._try_later(error, stop)
 
     def _be_as_asked(self, stop: threading.Event) -> None:
         again = until_stopped(stop, longest_seconds=30, retried=self._retried, feed=str(self._feed))
@@ -113,13 +125,28 @@ class Keeper:
         with closing(self._bus.producer(transactional_id(self._feed))) as producer:
             self._states.now(producer, ConnectorState.STOPPED)
 
-    def _tell_failure(self, error: Exception) -> float:
-        """Tell of a failure; returns for how long to wait before the next try."""
+    def _stand_by(self, error: FencedError, stop: threading.Event) -> None:
+        """Wait until nobody else can be at it."""
+        silence = STAND_BY_SECONDS * 2.0 ** min(self._fenced, _MOST_DOUBLINGS)
+        self._fenced += 1
+        then = f"This one stands by, and comes back once no other has been heard for {silence:.0f} s."
+        self._tell_failure(f"{in_words(error)} {then}", error, silence)
+        others = Others(self._feed, self._bus, self._codec)
+        if self._wait(silence, lambda: others.silent_seconds() >= silence, stop):
+            log.warning("nobody else is heard, taking over again", feed=str(self._feed))
+
+    def _try_later(self, error: Exception, stop: threading.Event) -> None:
+        """Wait, longer each time; many that failed together come back apart."""
+        grown = min(self._longest, FIRST_PAUSE_SECONDS * 2.0 ** min(self._failures, 30))
+        pause = grown * random.uniform(0.8, 1.0)  # noqa: S311
+        self._tell_failure(in_words(error), error, pause)
+        until = time.monotonic() + pause
+        self._wait(pause, lambda: time.monotonic() >= until, stop)
+
+    def _tell_failure(self, message: str, error: Exception, pause: float) -> None:
         self._failures += 1
         self._metrics.connector_failures.labels(self._feed.force, self._feed.domain).inc()
-        grown = min(self._longest, FIRST_PAUSE_SECONDS * 2.0 ** min(self._failures - 1, 30))
-        pause = grown * random.uniform(0.8, 1.0)  # noqa: S311 many that failed together come back apart
-        self._states.here(ConnectorState.FAILED, in_words(error))
+        self._states.here(ConnectorState.FAILED, message)
         self._retried(pause)
         if not isinstance(error, HubError):
             log.error("defect", feed=str(self._feed), trace=logs.trace(error))
@@ -127,21 +154,20 @@ class Keeper:
             "connector failed",
             feed=str(self._feed),
             error=type(error).__name__,
-            message=in_words(error),
+            message=message,
             again_in_seconds=round(pause, 1),
         )
-        return pause
 
-    def _wait(self, seconds: float, stop: threading.Event) -> None:
-        """Wait, but no longer than until another order comes."""
-        until = time.monotonic() + seconds
+    def _wait(self, seconds: float, over: Callable[[], bool], stop: threading.Event) -> bool:
+        """Wait until it is over, in `seconds` at the soonest, or another order comes; whether it is over."""
         asked = self._orders.state, self._orders.restarts
-        while time.monotonic() < until and not stop.wait(min(seconds, LOOK_SECONDS)):
+        while not (done := over()) and not stop.wait(min(seconds, LOOK_SECONDS)):
             with suppress(TransientError):  # asked again with the next look
                 self._orders.look()
             if (self._orders.state, self._orders.restarts) != asked:
-                self._failures = 0
-                return
+                self._failures = self._fenced = 0
+                return False
+        return done
 
     def _retried(self, pause_seconds: float) -> None:
         self._metrics.retried("read", self._feed.force, self._feed.domain, pause_seconds)
