@@ -1,6 +1,7 @@
 """What a test needs of the machine: missing on a laptop it skips, in CI it fails."""
 
 import os
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
@@ -11,3 +12,9 @@ def missing(remedy: str) -> NoReturn:
     if os.environ.get("CI"):
         pytest.fail(f"missing in CI: {remedy}", pytrace=False)
     pytest.skip(remedy)
+
+
+def public_data(name: str) -> Path:
+    """Real public data that is read in place, beside the repository."""
+    found = Path(__file__).parents[2] / "shared" / "data" / name
+    return found if found.exists() else missing(f"real public data: put {name} into ../shared/data")

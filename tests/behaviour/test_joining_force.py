@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
 from typer.testing import CliRunner
 
 from connectors.standins.legacy import LegacySystems
@@ -20,10 +19,10 @@ from hub.cli.parts import builtin_force_folders
 from hub.forces import load_forces
 from tests.behaviour.test_street import HOSTILE, write
 from tests.comparison import differences
+from tests.needs import public_data
 from tests.trial import Hub, hub_on
 
 LINCOLNSHIRE = Path(__file__).parents[1] / "forces" / "lincolnshire"
-STREET = Path(__file__).parents[2].parent / "shared/data/street/2014-11-lincolnshire-street.csv"
 PROGRAM = str(Path(sys.executable).with_name("alliance-hub"))
 
 
@@ -104,13 +103,11 @@ def test_its_schemas_keep_to_the_ids_it_claimed_and_pass_the_gate(tmp_path: Path
     assert done.exit_code == 0, done.output
 
 
-@pytest.mark.skipif(
-    not STREET.exists(), reason="put the street files of data.police.uk at ../shared/data/street"
-)
 def test_its_street_file_of_november_2014_is_accounted_for_row_by_row(tmp_path: Path):
+    given = public_data("street/2014-11-lincolnshire-street.csv")
     street, settings, report = tmp_path / "street", tmp_path / "hub.toml", tmp_path / "report.json"
     street.mkdir()
-    (street / STREET.name).symlink_to(STREET)
+    (street / given.name).symlink_to(given)
     settings.write_text(f"forces = [{json.dumps(str(LINCOLNSHIRE))}]\n")
     command = [PROGRAM, "demo", "--street", street, "--config", settings, "--state", tmp_path / "state"]
     done = subprocess.run(
@@ -122,7 +119,7 @@ def test_its_street_file_of_november_2014_is_accounted_for_row_by_row(tmp_path: 
     )
     assert done.returncode == 0, done.stderr + done.stdout
     told = json.loads(report.read_text("utf-8"))
-    rows = len(STREET.read_text("utf-8").splitlines()) - 1
+    rows = len(given.read_text("utf-8").splitlines()) - 1
     assert told["balanced"]
     assert told["skipped"] == []
     assert told["sources"]["lincolnshire/incident"]["source_rows"] == rows

@@ -14,6 +14,7 @@ from hub.errors import ConfigurationError
 from hub.normalise.boundary import Boundary, load_boundary
 from hub.normalise.grid import to_osgb36, to_wgs84
 from tests.mapped import BUILT_IN, built_in, compiled, event, feed, mapped
+from tests.needs import public_data
 
 # Ordnance Survey, OSTN15 developer pack, test points: ETRS89 latitude, longitude; OSGB36 easting, northing.
 TEST_POINTS = [
@@ -27,7 +28,6 @@ TEST_POINTS = [
     ("TP16", 53.34480280190, -2.64049320810, 357455.843, 383290.436),
 ]
 MILLIMETRE_IN_DEGREES = 1e-8
-BOUNDARIES = Path(__file__).parents[2].parent / "shared/data/boundaries"
 
 
 @pytest.mark.parametrize(("name", "latitude", "longitude", "easting", "northing"), TEST_POINTS)
@@ -232,10 +232,9 @@ def test_a_boundary_file_that_is_not_there_is_refused(tmp_path):
         load_boundary(choice(tmp_path / "nowhere.geojson"), built_in())
 
 
-@pytest.mark.skipif(not BOUNDARIES.exists(), reason="put the police force areas at ../shared/data/boundaries")
 @pytest.mark.parametrize("name", ["derived-pfa-six-forces", "mysociety-police-forces"])
 def test_the_real_areas_of_the_forces_are_told_apart(name):
-    file = BOUNDARIES / f"{name}.geojson"
+    file = public_data(f"boundaries/{name}.geojson")
     boundary = load_boundary(choice(file, code_property="id", accuracy_metres=1000), built_in())
     for latitude, longitude, force in (
         (52.6369, -1.1398, "leicestershire"),

@@ -5,24 +5,21 @@ import json
 from collections import Counter
 from pathlib import Path
 
-import pytest
-
 from tests.behaviour.test_demo import run_demo
+from tests.needs import public_data
 
-DATA = Path(__file__).parents[3] / "shared" / "data" / "street"
 FORCES = ("leicestershire", "northamptonshire", "nottinghamshire")
 
 
-@pytest.mark.skipif(not DATA.is_dir(), reason=f"needs the street files in {DATA}")
 def test_every_row_of_the_real_street_files_is_visible(tmp_path: Path):
-    rows = Counter[str]()
-    for file in DATA.glob("*-street.csv"):
+    data, rows = public_data("street"), Counter[str]()
+    for file in data.glob("*-street.csv"):
         with file.open(encoding="utf-8", newline="") as lines:
             rows[file.name.split("-")[2]] += sum(1 for _ in csv.DictReader(lines))
     assert sum(rows[force] for force in FORCES) == 47_563
     report = tmp_path / "report.json"
     done = run_demo(
-        tmp_path / "state", "--street", str(DATA), "--skip-unknown", "--report", str(report), seconds=280
+        tmp_path / "state", "--street", str(data), "--skip-unknown", "--report", str(report), seconds=280
     )
     assert done.returncode == 0, done.stderr + done.stdout
     found = json.loads(report.read_text("utf-8"))
