@@ -258,9 +258,7 @@ def test_who_has_a_supervisor_is_told_of_a_takeover(bench, feed):
     assert published(bench, feed, 2) == 0
 
 
-def test_silence_counts_from_the_last_word_and_not_while_the_bus_does_not_answer(
-    bench, feed, monkeypatch
-):
+def test_silence_counts_from_the_last_word_and_not_while_the_bus_does_not_answer(bench, feed, monkeypatch):
     now = [100.0]
     others = Others(feed, bench.bus, bench.codec, clock=lambda: now[0])
 
