@@ -156,7 +156,7 @@ class EmbeddedProducer:
         if list(rows) != [(self._epoch,)]:
             self._entries = None
             raise FencedError(
-                f"a newer producer has taken over transactional id '{self._id}'; this one must stop."
+                f"a newer producer has taken over transactional id '{self._id}'; this one may write no more."
             )
 
 

@@ -65,7 +65,7 @@ class Identity:
     def _taken(self) -> FencedError:
         return FencedError(
             f"another process has taken over transactional id '{self.name}', or Kafka at"
-            f" {self._admin.address} failed while this one did; this one must stop, and may be started anew."
+            f" {self._admin.address} failed while this one did; this one may write no more."
         )
 
 
