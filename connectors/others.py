@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 from hub.bus.contract import Bus
-from hub.errors import TransientError
+from hub.errors import HubError
 from hub.forces import Feed
 from hub.positions import STATE, SUMMARY, read_entries
 from hub.schema.codec import Codec
@@ -14,7 +14,10 @@ LISTEN_SECONDS = 10.0
 
 
 class Others:
-    """Listens for what others keep in the positions of a feed. A bus that does not answer is no silence."""
+    """Listens for what others keep in the positions of a feed.
+
+    A bus that does not answer is no silence, nor is what cannot be read: somebody wrote it.
+    """
 
     def __init__(
         self, feed: Feed, bus: Bus, codec: Codec, *, clock: Callable[[], float] = time.monotonic
@@ -36,7 +39,7 @@ class Others:
     def _is_news(self) -> bool:
         try:
             entries = read_entries(self._bus, self._decode, self._feed)
-        except TransientError:
+        except HubError:
             return True
         said = entries.get(STATE), entries.get(SUMMARY)
         is_news = said != self._said

@@ -11,6 +11,7 @@ from connectors.source import Batch
 from hub.control import Control
 from hub.errors import TransientError
 from hub.flow import Flow
+from tests.connecting import key
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
 
@@ -91,6 +92,21 @@ class Kept:
         self.stop.set()
         self._thread.join(PATIENCE_SECONDS)
         assert not self._thread.is_alive()
+
+
+def published(bench, feed, number):
+    """How many events of the row of this number are on the bus."""
+    return len(bench.of(feed, key(number)))
+
+
+def state_metric(bench, feed):
+    """The states that the metrics show: one, if they are right."""
+
+    def value(state):
+        labels = {"force": feed.force, "domain": feed.domain, "state": state}
+        return bench.metrics.registry.get_sample_value("alliance_hub_connector_state", labels)
+
+    return [state for state in ("RUNNING", "PAUSED", "STOPPED", "FAILED") if value(state)]
 
 
 class Operator:

@@ -17,7 +17,7 @@ from kafka.structs import OffsetAndMetadata
 
 from hub.bus.contract import Offset, TopicPartition, TopicSpec
 from hub.bus.kafka_connect import connect
-from hub.bus.kafka_errors import NOT_READY, translate, translated
+from hub.bus.kafka_errors import ASK_FOR_RIGHTS, NOT_READY, translate, translated
 from hub.bus.kafka_topics import creation, settings, spec_of
 from hub.bus.kafka_url import KafkaAddress
 from hub.errors import ConfigurationError, FatalError, FencedError, TransientError
@@ -68,8 +68,8 @@ class KafkaAdmin:
                 )
             if told_of["error_code"] == told.TopicAuthorizationFailedError.errno:
                 raise ConfigurationError(
-                    f"Kafka at {self.address} says that we are not authorized to see topic '{topic}'; an"
-                    " operator can compare the access lists with what we need: `alliance-hub acl check`."
+                    f"Kafka at {self.address} says that we are not authorized to see topic '{topic}';"
+                    f" {ASK_FOR_RIGHTS}."
                 )
             if not told_of["partitions"]:
                 raise TransientError(f"topic '{topic}' on Kafka at {self.address} is not ready.")
@@ -113,8 +113,7 @@ class KafkaAdmin:
         if hidden := sorted(name for name in ours if not found.get(name)):
             raise ConfigurationError(
                 f"Kafka at {self.address} says that we are not authorized to see how topics are set: "
-                f"{', '.join(hidden)}; an operator can compare the access lists with what we need: "
-                "`alliance-hub acl check`."
+                f"{', '.join(hidden)}; {ASK_FOR_RIGHTS}."
             )
         return {name: spec_of(name, partitions, found[name]) for name, partitions in ours.items()}
 

@@ -70,7 +70,7 @@ _RIGHTS = (
 _DUMPED = re.compile(r" failed with response |Request Request\(")
 _SAID = re.compile(r"error_message='([^']+)'|error_message=\"([^\"]+)\"")
 
-_ASK_FOR_RIGHTS = "an operator can compare the access lists with what we need: `alliance-hub acl check`"
+ASK_FOR_RIGHTS = "an operator can compare the access lists with what we need: `alliance-hub acl check`"
 _REMEDY = "another process uses this identity; stop one of the two, or give each its own `instance`"
 
 
@@ -100,7 +100,7 @@ def _said(error: Exception) -> str:
         words = dict.fromkeys(one or other for one, other in _SAID.findall(said))
         said = f"{type(error).__name__}: {' '.join(words) or getattr(error, 'description', '')}"
     said = said.removesuffix(".")
-    return f"{said}; {_ASK_FOR_RIGHTS}" if isinstance(error, _RIGHTS) else said
+    return f"{said}; {ASK_FOR_RIGHTS}" if isinstance(error, _RIGHTS) else said
 
 
 @contextmanager

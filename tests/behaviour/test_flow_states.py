@@ -5,13 +5,11 @@ import threading
 import pytest
 
 from connectors import keeper, states
-from connectors.others import Others
 from connectors.removals import accept_removals
 from connectors.source import Batch
-from hub.control import ConnectorState
-from hub.errors import FencedError, SourceChangedError, TransientError
-from tests.connecting import balanced, key, row
-from tests.keeping import Kept, Played
+from hub.errors import SourceChangedError, TransientError
+from tests.connecting import balanced, row
+from tests.keeping import Kept, Played, published, state_metric
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
 
@@ -23,18 +21,6 @@ def feed(bench):
 @pytest.fixture
 def impatient(monkeypatch):
     monkeypatch.setattr(keeper, "FIRST_PAUSE_SECONDS", 0.01)
-
-
-def published(bench, feed, number):
-    return len(bench.of(feed, key(number)))
-
-
-def state_metric(bench, feed):
-    def value(state):
-        labels = {"force": feed.force, "domain": feed.domain, "state": state}
-        return bench.metrics.registry.get_sample_value("alliance_hub_connector_state", labels)
-
-    return [state for state in ("RUNNING", "PAUSED", "STOPPED", "FAILED") if value(state)]
 
 
 @pytest.mark.parametrize("state", ["RUNNING", "PAUSED"])
@@ -213,77 +199,6 @@ def test_a_defect_is_told_and_tried_again(bench, feed, operator):
         assert "oops" not in operator.status.error
         legacy.error = None
         operator.wait("RUNNING")
-
-
-def fence(bench):
-    bench.bus.producer("leicestershire.incident.connector").close()
-
-
-def test_a_fenced_connector_stands_by_and_an_operator_can_have_it_back(bench, feed, operator):
-    legacy = Played(row(1))
-    with Kept(bench, feed, legacy) as kept:
-        wait_until(lambda: published(bench, feed, 1))
-        operator.wait("RUNNING")
-        fence(bench)
-        legacy.rows.append(row(2))
-        wait_until(lambda: kept.told[-1][0] == "FAILED")
-        assert "stands by" in kept.told[-1][1]
-        assert published(bench, feed, 2) == 0
-        assert state_metric(bench, feed) == ["FAILED"]
-        assert operator.status.state == "RUNNING", "the one that was fenced says nothing more on the bus"
-        operator.ask("restart")
-        wait_until(lambda: published(bench, feed, 2))
-        operator.wait("RUNNING")
-        assert not kept.ended
-
-
-def test_a_fenced_connector_comes_back_by_itself_where_nobody_else_is_heard(bench, feed, monkeypatch):
-    monkeypatch.setattr(keeper, "STAND_BY_SECONDS", 0.1)
-    legacy = Played(row(1))
-    with Kept(bench, feed, legacy):
-        wait_until(lambda: published(bench, feed, 1))
-        fence(bench)
-        legacy.rows.append(row(2))
-        wait_until(lambda: published(bench, feed, 2))
-
-
-def test_who_has_a_supervisor_is_told_of_a_takeover(bench, feed):
-    legacy = Played(row(1))
-    with Kept(bench, feed, legacy, longest_pause=0.0) as kept:
-        wait_until(lambda: published(bench, feed, 1))
-        fence(bench)
-        legacy.rows.append(row(2))
-        wait_until(lambda: kept.ended)
-        assert isinstance(kept.error, FencedError)
-    assert published(bench, feed, 2) == 0
-
-
-def test_silence_counts_from_the_last_word_and_not_while_the_bus_does_not_answer(bench, feed, monkeypatch):
-    now = [100.0]
-    others = Others(feed, bench.bus, bench.codec, clock=lambda: now[0])
-
-    def after(seconds):
-        now[0] += seconds
-        return others.silent_seconds()
-
-    def another_says(state):
-        producer = bench.bus.producer("leicestershire.incident.connector")
-        states.States(feed, bench.codec, bench.metrics).now(producer, state)
-        producer.close()
-
-    assert after(0) == 0
-    assert after(30) == 30
-    another_says(ConnectorState.RUNNING)
-    assert after(30) == 0
-    assert after(30) == 30
-    with monkeypatch.context() as broken:
-        broken.setattr(bench.bus, "read_all", lambda _topic: raises(TransientError("the broker is away")))
-        assert after(30) == 0
-    assert after(30) == 30
-
-
-def raises(error):
-    raise error
 
 
 def test_who_has_a_supervisor_is_told_of_the_first_failure(bench, feed, operator):
