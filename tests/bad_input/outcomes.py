@@ -64,11 +64,11 @@ CASES = (
     Case(
         "a copy that sorts before other files",
         Outcome.NOTHING,
-        "behaviour/test_files_append.py::test_a_copy_that_sorts_before_others",
+        "behaviour/test_files_repeated.py::test_a_copy_that_sorts_before_others",
     ),
     Case("a half-written last line", Outcome.WAITS, f"{_FILES}a_half_written_last_line_waits"),
     Case(
-        "a drop that comes late", Outcome.WAITS, "behaviour/test_files_append.py::test_a_drop_that_comes_late"
+        "a drop that comes late", Outcome.WAITS, "behaviour/test_files_repeated.py::test_a_drop_that_comes_late"
     ),
     Case(
         "an extract without its trailer", Outcome.WAITS, f"{_SNAPSHOTS}an_extract_without_its_trailer_waits"
