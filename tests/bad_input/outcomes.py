@@ -68,7 +68,9 @@ CASES = (
     ),
     Case("a half-written last line", Outcome.WAITS, f"{_FILES}a_half_written_last_line_waits"),
     Case(
-        "a drop that comes late", Outcome.WAITS, "behaviour/test_files_repeated.py::test_a_drop_that_comes_late"
+        "a drop that comes late",
+        Outcome.WAITS,
+        "behaviour/test_files_repeated.py::test_a_drop_that_comes_late",
     ),
     Case(
         "an extract without its trailer", Outcome.WAITS, f"{_SNAPSHOTS}an_extract_without_its_trailer_waits"
